@@ -41,10 +41,17 @@ class Extent(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A file all of whose rows are in an output."""
+    """A file all of whose rows are in an output.
 
-    version: Version  # bytes of its name that are not UTF-8 may be escaped; see `record.key_of`
+    Attributes:
+        version: The file. Bytes of its name that are not UTF-8 may be escaped; see `record.key_of`.
+        failed: Whether an image of it has failed.
+        digest: Digest of its content, or nothing where that is not known.
+    """
+
+    version: Version
     failed: bool
+    digest: bytes = b""
 
 
 class Output:

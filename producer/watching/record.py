@@ -6,7 +6,7 @@ notices each change of it and reads it again. Therefore it may be deleted whenev
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from producer.watching.output import Extent, Found, Output
 from producer.watching.rows import one_line
 from producer.watching.tree import Version
 
-_FORMAT = 1
+_FORMAT = 2
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS outputs (name TEXT PRIMARY KEY, size INTEGER, checksum INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS done (
-  name TEXT, size INTEGER, modified INTEGER, failed INTEGER, output TEXT, PRIMARY KEY (name, size, modified)
+  name TEXT, size INTEGER, modified INTEGER, failed INTEGER, digest BLOB, output TEXT,
+  PRIMARY KEY (name, size, modified)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS under_way (
   name BLOB, size INTEGER, modified INTEGER, PRIMARY KEY (name, size, modified)
@@ -124,6 +125,28 @@ class Record:
         ).fetchone()
         return None if row is None else bool(row[0])
 
+    def failed_before(self, version: Version, read: Callable[[], bytes]) -> bool | None:
+        """Do the same as `failed` for a file whose time was set back after its row was written, and note its new time.
+
+        Programs that keep the time of a file they copy, such as FTP clients, set it in the end. Who writes a file again
+        gives it a later time.
+
+        Args:
+            version: The file with its new time.
+            read: Function that returns the digest of the file's content. It is called if the file may be such a one.
+        """
+        found = self._database.execute(
+            "SELECT failed, digest, output FROM done WHERE (name, size) = (?, ?) AND modified > ? AND digest != x''",
+            (key_of(version.name), version.size, version.modified),
+        ).fetchall()
+        digest = read() if found else b""
+        for failed, known, output in found:
+            if known == digest:
+                with self._writing():
+                    self._insert([Found(version, bool(failed), digest)], output)
+                return bool(failed)
+        return None
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Yield the database, and commit at the end.
@@ -138,11 +161,17 @@ class Record:
             raise UsageError(f"{self._path} cannot be written: {fault}. Correct this and start again.") from fault
 
     def _add(self, found: Sequence[Found], output: str, extent: Extent) -> None:
-        self._database.executemany(
-            "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, ?)",
-            [(key_of(name), size, modified, failed, output) for (name, size, modified), failed in found],
-        )
+        self._insert(found, output)
         self._database.execute("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?)", (output, *extent))
+
+    def _insert(self, found: Sequence[Found], output: str) -> None:
+        self._database.executemany(
+            "INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (key_of(name), size, modified, failed, digest, output)
+                for (name, size, modified), failed, digest in found
+            ],
+        )
 
     def _forget(self, output: str) -> None:
         for table, column in (("done", "output"), ("outputs", "name")):

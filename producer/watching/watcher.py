@@ -18,7 +18,6 @@ from typing import NamedTuple
 from model.errors import DigitmillError, Failure
 from producer.calls.client import Client
 from producer.calls.prediction import Prediction
-from producer.sources.reading import read_file
 from producer.watching.arrivals import Arrivals, Waker
 from producer.watching.moving import Mover
 from producer.watching.output import Found, Output
@@ -48,6 +47,8 @@ LOOK_SECONDS = 5.0
 
 ENDING_SECONDS = 10.0
 """Time without an answer after which a watcher that should end leaves the rest to the next start."""
+
+_DIGEST_SIZE = 16  # bytes
 
 
 class WatchCounts(NamedTuple):
@@ -80,7 +81,7 @@ class _File:
         images: Its images that are not read yet.
         names: Names of those that are.
         predictions: Their answers, by index.
-        digest: Digest of its content, unless it is a document.
+        digest: Digest of its content, when all of its images are read.
         is_read: Whether all of its images are read.
         given_up: Whether it has changed or vanished meanwhile.
     """
@@ -242,7 +243,7 @@ class Watcher:
         version = Version(name, stamp.size, stamp.modified)
         if version in self._open:
             return None
-        if (failed := self._record.failed(version)) is not None:
+        if (failed := self._known(version)) is not None:
             self._mover.move(Path(path), name, failed=failed)
             return None
         kind = kind_of(path)
@@ -252,6 +253,13 @@ class Watcher:
         file = _File(version, stamp, images_of(path, name, kind))
         self._open[version] = file
         return file
+
+    def _known(self, version: Version) -> bool | None:
+        """Return whether an image of a file has failed, or None if the file has no rows yet."""
+        failed = self._record.failed(version)
+        if failed is not None:
+            return failed
+        return self._record.failed_before(version, lambda: self._digest(version.name))
 
     def _send(self) -> None:
         """Send what may be sent."""
@@ -268,6 +276,7 @@ class Watcher:
                 self._give_up(file, stamp)
             elif image is None:
                 file.is_read = True
+                file.digest = file.digest or self._digest(file.version.name)
                 self._to_read.popleft()
                 if file.is_answered:
                     self._write([file])
@@ -280,7 +289,8 @@ class Watcher:
         if isinstance(content, Failure):
             file.predictions[index] = Prediction.failed(content)
             return
-        file.digest = _digest(content)
+        if name == file.version.name:  # it is the file itself, not a page of it
+            file.digest = hashlib.blake2b(content, digest_size=_DIGEST_SIZE).digest()
         if not self._images:
             self._waited_from = self._clock()
         self._images += 1
@@ -341,7 +351,7 @@ class Watcher:
             predictions = [file.predictions[index] for index in range(len(file.names))]
             version, failed = self._as_now(file), any(each.error is not None for each in predictions)
             rows.append((version, list(map(Row, file.names, predictions))))
-            found.append(Found(version, failed))
+            found.append(Found(version, failed, file.digest))
             self._count(
                 done=len(predictions),
                 review=sum(each.review for each in predictions),
@@ -353,7 +363,7 @@ class Watcher:
             del self._open[file.version]
         if self._mover.folders:
             self._output.sync()
-            for (version, _), (_, failed) in zip(rows, found, strict=True):
+            for version, failed, _ in found:
                 self._move(version, failed=failed)
 
     def _as_now(self, file: _File) -> Version:
@@ -362,9 +372,16 @@ class Watcher:
         stamp = self._tree.stamp(name)
         if stamp is None or stamp == file.stamp or not file.digest or stamp.size != file.stamp.size:
             return file.version
-        content = read_file(self._tree.path(name))
-        is_same = isinstance(content, bytes) and _digest(content) == file.digest and self._tree.stamp(name) == stamp
+        is_same = self._digest(name) == file.digest and self._tree.stamp(name) == stamp
         return file.version._replace(modified=stamp.modified) if is_same else file.version
+
+    def _digest(self, name: str) -> bytes:
+        """Return the digest of a file's content as it is now, or nothing if it cannot be read."""
+        try:
+            with Path(self._tree.path(name)).open("rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_DIGEST_SIZE)).digest()
+        except OSError:
+            return b""
 
     def _move(self, version: Version, *, failed: bool) -> None:
         """Move a file, unless it is another version by now."""
@@ -406,7 +423,3 @@ class Watcher:
             self._on_notice(f"{problem} Files wait until then.")
         elif before and not problem:
             self._on_notice(f"The {what} is there again.")
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=16).digest()

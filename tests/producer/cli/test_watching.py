@@ -100,22 +100,41 @@ def test_each_file_gets_a_row_as_soon_as_it_arrives(watch, inbox, drop, out, dig
     assert "5 images done, 1 for review, 2 failed" in running.said.read_text()
 
 
-def test_a_file_that_is_written_again_gets_another_row(watch, inbox, drop, out, eventually):
-    """One whose times or name alone change at once does not lose its row, and gets no second one after a restart."""
+def test_a_file_that_is_written_again_gets_another_row(watch, drop, out, eventually):
+    """Also if its content is the same, because somebody has written it."""
     with watch("--out", out) as running:
-        for number in range(3):
-            drop("a.png", digit=number)
+        for number, digit in enumerate((0, 1, 2, 2)):
+            drop("a.png", digit=digit)
             eventually(lambda number=number: len(rows(out)) == number + 1, what="another row")
-        shutil.copy2(inbox / "a.png", inbox / "copy.png")  # which sets the time after it has closed the file
-        eventually(lambda: len(rows(out)) == 4, what="the row of the copy")
         assert running.stop() == 0
+    assert [(row["name"], row["digit"]) for row in rows(out)] == [("a.png", digit) for digit in (7, 2, 1, 1)]
+
+
+def test_a_file_whose_time_is_set_back_gets_no_second_row(watch, inbox, drop, out, tmp_path, digits, eventually):
+    """Programs that keep the time of what they copy set it in the end: some at once, FTP clients a while later.
+
+    Images, documents and files that cannot be read are the same here, and so are all moves.
+    """
+    first, *others = (Image.fromarray(np.kron(255 - image, np.ones((4, 4), np.uint8))) for image in digits.images[:3])
+    for name, images in (("one.tif", []), ("three.tif", others)):
+        first.save(inbox / name, save_all=True, append_images=images)
+    (inbox / "broken.png").write_bytes(b"not an image")
+    drop("a.png", "replaced.png")
     with watch("--out", out) as running:
-        drop("last.png")
-        eventually(lambda: len(rows(out)) == 5, what="the row of the last file")
-        time.sleep(1.2)  # files that were there count after a second
+        shutil.copy2(inbox / "a.png", inbox / "copy.png")
+        eventually(lambda: len(rows(out)) == 8, what="the rows")
         assert running.stop() == 0
-    assert [row["name"] for row in rows(out)] == ["a.png"] * 3 + ["copy.png", "last.png"]
-    assert [row["digit"] for row in rows(out)] == [7, 2, 1, 1, 7]
+    replaced = inbox / "replaced.png"
+    replaced.write_bytes(replaced.read_bytes()[:-1] + b"?")  # other content of the same size
+    for path in inbox.iterdir():
+        os.utime(path, (0, 0))
+    done = tmp_path / "done"
+    with watch("--out", out, "--move", done, "--move-failed", tmp_path / "failed") as running:
+        eventually(lambda: not list(inbox.iterdir()), what="the moves")
+        drop("late.png")
+        eventually((done / "late.png").exists, what="the move of another file")
+        assert running.stop() == 0
+    assert [row["name"] for row in rows(out)[8:]] == ["replaced.png", "late.png"]
 
 
 def test_each_page_of_a_document_gets_a_row(watch, inbox, out, digits, eventually):

@@ -206,6 +206,31 @@ def test_files_under_way_are_remembered(tmp_path):
     record.close()
 
 
+def test_a_file_whose_time_was_set_back_is_known_by_its_content(tmp_path):
+    """From then on it is known by its new time. A later time means that somebody has written it, and gets a row."""
+    record = Record(tmp_path / "index")
+    old, new = Version("a.png", 4, 100), Version("a.png", 4, 50)
+    record.finish([Found(old, True, b"digest")], [], "results.jsonl", Extent())
+    reads = []
+
+    def read(digest):
+        reads.append(digest)
+        return digest
+
+    assert record.failed_before(new, lambda: read(b"other")) is None
+    assert record.failed_before(new, lambda: read(b"")) is None  # it cannot be read
+    assert record.failed(new) is None
+    assert record.failed_before(new, lambda: read(b"digest")) is True
+    assert record.failed(new) is True
+    assert len(reads) == 3
+    for other in (Version("a.png", 4, 200), Version("a.png", 5, 50), Version("b.png", 4, 50)):
+        assert record.failed_before(other, lambda: read(b"digest")) is None
+    assert len(reads) == 3
+    record.finish([Found(Version("c.png", 4, 100), False)], [], "results.jsonl", Extent())  # as read from an output
+    assert record.failed_before(Version("c.png", 4, 50), lambda: read(b"")) is None
+    record.close()
+
+
 def test_a_second_watcher_is_refused(path):
     """While the first runs. A lock file that is left over does not matter."""
     for _ in range(2):
