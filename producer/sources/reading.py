@@ -34,10 +34,10 @@ def explain(fault: BaseException) -> str:
     return reason.rstrip(".") or type(fault).__name__
 
 
-def read_file(path: str) -> bytes | Failure:
+def read_file(path: str, at_most: int = MAX_BYTES) -> bytes | Failure:
     """Return the content of a regular file, or of a link to one, or the reason why it cannot be read.
 
-    A file of more than `MAX_BYTES` gives a failure.
+    A file of more than `at_most` bytes gives a failure.
     """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
@@ -45,12 +45,12 @@ def read_file(path: str) -> bytes | Failure:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return _NOT_REGULAR
-            if 0 < status.st_size <= MAX_BYTES:
+            if 0 < status.st_size <= at_most:
                 content = os.read(descriptor, status.st_size + 1)
                 if len(content) == status.st_size:  # less than was asked for, so this is all of it
                     return content
                 os.lseek(descriptor, 0, os.SEEK_SET)
-            return read_bounded(lambda size: os.read(descriptor, size), status.st_size)
+            return read_bounded(lambda size: os.read(descriptor, size), status.st_size, at_most)
         finally:
             os.close(descriptor)
     except OSError as fault:

@@ -24,7 +24,6 @@ from producer.watching.tree import Tree
 
 _MASK = (
     flags.CLOSE_WRITE
-    | flags.ATTRIB
     | flags.MOVED_TO
     | flags.MOVED_FROM
     | flags.CREATE
@@ -125,8 +124,6 @@ class InotifyArrivals:
             arrived[name] = None
         elif mask & flags.CLOSE_WRITE:
             self._settling.add(name)  # because many programs write a file under another name, and rename it then
-        elif mask & flags.ATTRIB and is_image(name):
-            self._settling.add(name)  # because its time may have been set
 
     def _list(self, folder: str) -> None:
         """Watch a folder and all folders in it, and look at the files that are there."""

@@ -46,7 +46,7 @@ class Found(NamedTuple):
     Attributes:
         version: The file. Bytes of its name that are not UTF-8 may be escaped; see `record.key_of`.
         failed: Whether an image of it has failed.
-        digest: Digest of its content, or nothing where that is not known.
+        digest: Digest of its content, or empty if it is not known.
     """
 
     version: Version

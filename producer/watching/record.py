@@ -1,7 +1,8 @@
 """The record of a watcher, beside its output: an index of the files that are done, and the files that are under way.
 
 The output is the truth about what is done. The record keeps how far it has read the output, with a checksum, so it
-notices each change of it and reads it again. Therefore it may be deleted whenever no watcher runs.
+notices each change of it and reads it again. Therefore it may be deleted whenever no watcher runs. Only then does a
+file get another row whose time was set back after its first one.
 """
 
 import os
@@ -22,6 +23,9 @@ CREATE TABLE IF NOT EXISTS outputs (name TEXT PRIMARY KEY, size INTEGER, checksu
 CREATE TABLE IF NOT EXISTS done (
   name TEXT, size INTEGER, modified INTEGER, failed INTEGER, digest BLOB, output TEXT,
   PRIMARY KEY (name, size, modified)
+) WITHOUT ROWID;
+CREATE TEMPORARY TABLE kept (
+  name TEXT, size INTEGER, modified INTEGER, digest BLOB, PRIMARY KEY (name, size, modified)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS under_way (
   name BLOB, size INTEGER, modified INTEGER, PRIMARY KEY (name, size, modified)
@@ -79,6 +83,11 @@ class Record:
                     if not extent.size:
                         self._forget(path.name)
                     self._add(found, path.name, extent)
+            database.execute(
+                "UPDATE done SET digest = kept.digest FROM kept WHERE (done.name, done.size, done.modified) ="
+                " (kept.name, kept.size, kept.modified)"
+            )
+            database.execute("DELETE FROM kept")
 
     def begin(self, versions: Iterable[Version]) -> None:
         """Note files before they are classified."""
@@ -125,18 +134,20 @@ class Record:
         ).fetchone()
         return None if row is None else bool(row[0])
 
-    def failed_before(self, version: Version, read: Callable[[], bytes]) -> bool | None:
+    def failed_by_content(self, version: Version, read: Callable[[], bytes]) -> bool | None:
         """Do the same as `failed` for a file whose time was set back after its row was written, and note its new time.
 
-        Programs that keep the time of a file they copy, such as FTP clients, set it in the end. Who writes a file again
-        gives it a later time.
+        Some programs, such as FTP clients, keep the time of a file that they copy. They set it last. A program that
+        writes a file anew usually gives it a later time.
 
         Args:
             version: The file with its new time.
-            read: Function that returns the digest of the file's content. It is called if the file may be such a one.
+            read: Function that returns the digest of the file's content, or nothing if it cannot be read. It is called
+                only if the record has a file of this name and size with a later time.
         """
         found = self._database.execute(
-            "SELECT failed, digest, output FROM done WHERE (name, size) = (?, ?) AND modified > ? AND digest != x''",
+            "SELECT failed, digest, output FROM done WHERE (name, size) = (?, ?) AND modified > ? AND digest != x''"
+            " ORDER BY modified DESC",
             (key_of(version.name), version.size, version.modified),
         ).fetchall()
         digest = read() if found else b""
@@ -174,6 +185,12 @@ class Record:
         )
 
     def _forget(self, output: str) -> None:
+        """Forget the files of an output, but for their digests, which the output does not have."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO kept SELECT name, size, modified, digest FROM done WHERE output = ?"
+            " AND digest != x''",
+            (output,),
+        )
         for table, column in (("done", "output"), ("outputs", "name")):
             self._database.execute(f"DELETE FROM {table} WHERE {column} = ?", (output,))  # noqa: S608  names of ours
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from model.errors import DigitmillError, Failure
 from producer.calls.client import Client
 from producer.calls.prediction import Prediction
+from producer.sources.reading import MAX_DOCUMENT_BYTES, read_file
 from producer.watching.arrivals import Arrivals, Waker
 from producer.watching.moving import Mover
 from producer.watching.output import Found, Output
@@ -47,8 +48,6 @@ LOOK_SECONDS = 5.0
 
 ENDING_SECONDS = 10.0
 """Time without an answer after which a watcher that should end leaves the rest to the next start."""
-
-_DIGEST_SIZE = 16  # bytes
 
 
 class WatchCounts(NamedTuple):
@@ -81,7 +80,7 @@ class _File:
         images: Its images that are not read yet.
         names: Names of those that are.
         predictions: Their answers, by index.
-        digest: Digest of its content, when all of its images are read.
+        digest: Digest of its content. It is set when all of its images are read.
         is_read: Whether all of its images are read.
         given_up: Whether it has changed or vanished meanwhile.
     """
@@ -162,6 +161,7 @@ class Watcher:
         self._empty: set[str] = set()  # files that are looked at again
         self._to_read: deque[_File] = deque()
         self._open: dict[Version, _File] = {}
+        self._latest: dict[str, _File] = {}  # those of them that were opened last, by name
         self._answers: SimpleQueue[tuple[_Sent, Future[Prediction]]] = SimpleQueue()
         self._again: deque[_Sent] = deque()
         self._images = self._bytes = 0  # under way
@@ -241,7 +241,7 @@ class Watcher:
             return None
         self._empty.discard(name)
         version = Version(name, stamp.size, stamp.modified)
-        if version in self._open:
+        if version in self._open or self._is_answered_soon(version):
             return None
         if (failed := self._known(version)) is not None:
             self._mover.move(Path(path), name, failed=failed)
@@ -251,15 +251,22 @@ class Watcher:
             self._count(left_out=1)
             return None
         file = _File(version, stamp, images_of(path, name, kind))
-        self._open[version] = file
+        self._open[version] = self._latest[name] = file
         return file
+
+    def _is_answered_soon(self, version: Version) -> bool:
+        """Return whether a file is read already, and only its time has changed since."""
+        before = self._latest.get(version.name)
+        if before is None or not before.digest or before.version.size != version.size:
+            return False
+        return self._digest(version.name) == before.digest
 
     def _known(self, version: Version) -> bool | None:
         """Return whether an image of a file has failed, or None if the file has no rows yet."""
         failed = self._record.failed(version)
         if failed is not None:
             return failed
-        return self._record.failed_before(version, lambda: self._digest(version.name))
+        return self._record.failed_by_content(version, lambda: self._digest(version.name))
 
     def _send(self) -> None:
         """Send what may be sent."""
@@ -276,7 +283,9 @@ class Watcher:
                 self._give_up(file, stamp)
             elif image is None:
                 file.is_read = True
-                file.digest = file.digest or self._digest(file.version.name)
+                if not file.digest:
+                    digest = self._digest(file.version.name)
+                    file.digest = digest if self._tree.stamp(file.version.name) == file.stamp else b""
                 self._to_read.popleft()
                 if file.is_answered:
                     self._write([file])
@@ -289,8 +298,8 @@ class Watcher:
         if isinstance(content, Failure):
             file.predictions[index] = Prediction.failed(content)
             return
-        if name == file.version.name:  # it is the file itself, not a page of it
-            file.digest = hashlib.blake2b(content, digest_size=_DIGEST_SIZE).digest()
+        if len(content) == file.version.size:  # it is the file itself, not a page of it
+            file.digest = _digest(content)
         if not self._images:
             self._waited_from = self._clock()
         self._images += 1
@@ -309,7 +318,7 @@ class Watcher:
     def _give_up(self, file: _File, stamp: Stamp | None) -> None:
         """Give up a file that has changed or vanished while it was read."""
         file.given_up = True
-        del self._open[file.version]
+        self._close(file)
         self._record.give_up([file.version])
         name = file.version.name
         if stamp is None:
@@ -318,6 +327,11 @@ class Watcher:
             self._arrived[name] = None  # who copies a file with its times sets them in the end
         else:
             self._arrivals.look_again(name)
+
+    def _close(self, file: _File) -> None:
+        del self._open[file.version]
+        if self._latest.get(file.version.name) is file:
+            del self._latest[file.version.name]
 
     # Answers ------------------------------------------------------------------------------------------------------
 
@@ -360,7 +374,7 @@ class Watcher:
         name, extent = self._output.append(rows)
         self._record.finish(found, [file.version for file in files], name, extent)
         for file in files:
-            del self._open[file.version]
+            self._close(file)
         if self._mover.folders:
             self._output.sync()
             for version, failed, _ in found:
@@ -377,16 +391,17 @@ class Watcher:
 
     def _digest(self, name: str) -> bytes:
         """Return the digest of a file's content as it is now, or nothing if it cannot be read."""
-        try:
-            with Path(self._tree.path(name)).open("rb") as file:
-                return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=_DIGEST_SIZE)).digest()
-        except OSError:
-            return b""
+        content = read_file(self._tree.path(name), MAX_DOCUMENT_BYTES)
+        return _digest(content) if isinstance(content, bytes) else b""
 
     def _move(self, version: Version, *, failed: bool) -> None:
-        """Move a file, unless it is another version by now."""
+        """Move a file, unless it is another version by now. If only its time is another one, it arrives again."""
         stamp = self._tree.stamp(version.name)
-        if stamp is not None and (stamp.size, stamp.modified) == (version.size, version.modified):
+        if stamp is None or stamp.size != version.size:
+            return
+        if stamp.modified != version.modified:
+            self._arrived[version.name] = None
+        else:
             self._mover.move(Path(self._tree.path(version.name)), version.name, failed=failed)
 
     def _count(self, **more: int) -> None:
@@ -423,3 +438,7 @@ class Watcher:
             self._on_notice(f"{problem} Files wait until then.")
         elif before and not problem:
             self._on_notice(f"The {what} is there again.")
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()

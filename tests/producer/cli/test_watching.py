@@ -13,6 +13,7 @@ import time
 from collections import Counter
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -24,6 +25,7 @@ from producer.watching.output import Output
 from producer.watching.record import Record
 from tests.support.command import DIGITMILL, CommandLine
 from tests.support.images import number_picture
+from tests.support.processes import children, frozen
 from tests.support.signals import interrupts_heard
 from tests.support.watching import watching
 from worker.contract.connection import connect
@@ -135,6 +137,25 @@ def test_a_file_whose_time_is_set_back_gets_no_second_row(watch, inbox, drop, ou
         eventually((done / "late.png").exists, what="the move of another file")
         assert running.stop() == 0
     assert [row["name"] for row in rows(out)[8:]] == ["replaced.png", "late.png"]
+
+
+def test_a_file_whose_time_is_set_back_before_its_answer_gets_one_row(start_mill, watch, inbox, drop, out, eventually):
+    """The workers stand still meanwhile, and looking finds the file twice."""
+    with start_mill(1) as mill, watch("--out", out, "--poll", 0.1, url=mill.stack.url) as running:
+        drop("first.png")
+        eventually(lambda: len(rows(out)) == 1, what="the first row")
+        worker = psutil.Process(mill.stack.supervisor.processes()["worker-1"])
+        with frozen(worker, *children(worker)):
+            drop("a.png")
+            time.sleep(0.7)  # within which it is read and sent
+            os.utime(inbox / "a.png", (0, 0))
+            time.sleep(0.7)
+        eventually(lambda: len(rows(out)) >= 2, what="its row")
+        drop("last.png")
+        eventually(lambda: "last.png" in {row["name"] for row in rows(out)}, what="the last row")
+        assert running.stop() == 0
+    assert [row["name"] for row in rows(out)] == ["first.png", "a.png", "last.png"]
+    assert rows(out)[1]["modified"].startswith("1970-01-01T00:00:00")
 
 
 def test_each_page_of_a_document_gets_a_row(watch, inbox, out, digits, eventually):

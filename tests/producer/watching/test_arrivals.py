@@ -66,18 +66,6 @@ def test_a_name_without_the_ending_of_an_image_waits_for_its_final_name(inbox, a
     assert settled(arrivals, clock) == ["scan"]
 
 
-def test_a_file_whose_time_is_set_arrives_again(inbox, arrivals, clock):
-    """When it stays the same. Other names than those of images do not."""
-    for name in ("a.png", "notes.txt"):
-        (inbox / name).write_bytes(b"data")
-    assert arrivals.wait(0) == ["a.png"]
-    assert settled(arrivals, clock) == ["notes.txt"]
-    for name in ("a.png", "notes.txt"):
-        os.utime(inbox / name, (0, 0))
-    assert arrivals.wait(0) == []
-    assert settled(arrivals, clock) == ["a.png"]
-
-
 def test_links_arrive(inbox, arrivals, clock, tmp_path):
     """Nobody closes them. A link to a folder is a folder."""
     (tmp_path / "a.png").write_bytes(b"data")

@@ -113,6 +113,26 @@ def test_what_a_user_deletes_from_the_output_is_not_done_any_more(path, tmp_path
     record.close()
 
 
+def test_an_output_that_has_changed_is_read_again_without_losing_what_is_known_of_contents(path, tmp_path):
+    """A row that a user deletes does not give all files whose time was set back another row."""
+    index = tmp_path / "index"
+    record, output = Record(index), opened(path)
+    versions = []
+    for number in range(3):
+        version, rows = rows_of(number, 0, failed=False)
+        name, extent = output.append([(version, rows)])
+        record.finish([Found(version, False, b"digest")], [version], name, extent)
+        versions.append(version)
+    record.close()
+    output.close()
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if b"sub/1.tif" not in line))
+    record = read(path, index)
+    earlier = [version._replace(modified=1) for version in versions]
+    assert [record.failed_by_content(version, lambda: b"digest") for version in earlier] == [False, None, False]
+    record.close()
+
+
 def test_only_what_is_new_in_the_output_is_read(path, tmp_path, monkeypatch):
     """A long output costs a checksum at the start, and not more."""
     index = tmp_path / "index"
@@ -217,17 +237,17 @@ def test_a_file_whose_time_was_set_back_is_known_by_its_content(tmp_path):
         reads.append(digest)
         return digest
 
-    assert record.failed_before(new, lambda: read(b"other")) is None
-    assert record.failed_before(new, lambda: read(b"")) is None  # it cannot be read
+    assert record.failed_by_content(new, lambda: read(b"other")) is None
+    assert record.failed_by_content(new, lambda: read(b"")) is None  # it cannot be read
     assert record.failed(new) is None
-    assert record.failed_before(new, lambda: read(b"digest")) is True
+    assert record.failed_by_content(new, lambda: read(b"digest")) is True
     assert record.failed(new) is True
     assert len(reads) == 3
     for other in (Version("a.png", 4, 200), Version("a.png", 5, 50), Version("b.png", 4, 50)):
-        assert record.failed_before(other, lambda: read(b"digest")) is None
+        assert record.failed_by_content(other, lambda: read(b"digest")) is None
     assert len(reads) == 3
     record.finish([Found(Version("c.png", 4, 100), False)], [], "results.jsonl", Extent())  # as read from an output
-    assert record.failed_before(Version("c.png", 4, 50), lambda: read(b"")) is None
+    assert record.failed_by_content(Version("c.png", 4, 50), lambda: read(b"")) is None
     record.close()
 
 
