@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from model.cards.card import BASELINE, read_model
 from model.data import mnist, sample_digits
-from model.data.digits import Dataset, Digits
+from model.data.digits import Dataset, Digits, hold_out
 from model.errors import DataError
 from model.inference.classifier import Classifier
+from model.training.recipe import Recipe
 from worker.settings import Settings
 
 
@@ -52,7 +53,9 @@ def add_mnist(parser: argparse.ArgumentParser) -> None:
 def add_training(parser: argparse.ArgumentParser) -> None:
     """Add `--training`, for `read_digits`."""
     parser.add_argument(
-        "--training", action="store_true", help="use MNIST's training digits, which may choose limits, not its test's"
+        "--training",
+        action="store_true",
+        help="use the digits of MNIST's training set that trainings hold out, and not its test digits",
     )
 
 
@@ -69,9 +72,12 @@ def read_mnist(folder: Path | None) -> Dataset:
 
 
 def read_digits(folder: Path | None, *, training: bool = False) -> Digits:
-    """Return MNIST's test digits or its training digits, from a folder as for `read_mnist`."""
+    """Return MNIST's test digits, or the training digits that trainings hold out, from a folder as for `read_mnist`.
+
+    A choice between networks or limits on digits that a network has learnt would favour what it knows by heart.
+    """
     if training:
-        return read_mnist(folder).train
+        return hold_out(read_mnist(folder).train, Recipe().validation)[1]
     settings = Settings.from_environment()
     return mnist.load_test(folder or settings.mnist, cache=settings.cache, download=not settings.offline)
 

@@ -11,19 +11,16 @@ With --training the images are those of MNIST's training set that every training
 between recipes are made on these, with another seed than the reported figures have.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
-from inputs import add_mnist, add_model, options, read_classifier, read_digits
+from inputs import add_mnist, add_model, add_training, options, read_classifier, read_digits
 
 from model.cards.card import Score
-from model.data.digits import Digits, hold_out
+from model.data.digits import Digits
 from model.evaluation.corrupting import Family
 from model.evaluation.mnist_c import MNIST_C
 from model.evaluation.robustness import Reader, as_files, directly, evenly, readings
 from model.evaluation.unseen import UNSEEN
-from model.training.recipe import Recipe
 
 FAMILIES = {"MNIST-C": MNIST_C, "never trained on": UNSEEN}
 
@@ -38,21 +35,16 @@ def main() -> None:
         "--count", type=int, default=10_000, help="number of images, evenly chosen (default: all 10,000)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the corruptions (default: 0)")
-    parser.add_argument("--training", action="store_true", help="corrupt images held out of the training set")
+    add_training(parser)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     version, classifier = read_classifier(arguments.model)
-    digits = evenly(_digits(arguments.mnist, training=arguments.training), arguments.count)
+    digits = evenly(read_digits(arguments.mnist, training=arguments.training), arguments.count)
     source = "held-out training" if arguments.training else "test"
     print(f"{version}, {len(digits):,} of MNIST's {source} images, seed {arguments.seed}")
     readers = {"network": directly(classifier)} | ({"path": as_files(classifier)} if arguments.path else {})
     for name, kinds in FAMILIES.items():
         _report(name, kinds, readers, digits, arguments.seed)
-
-
-def _digits(folder: Path | None, *, training: bool) -> Digits:
-    digits = read_digits(folder, training=training)
-    return hold_out(digits, Recipe().validation)[1] if training else digits
 
 
 def _report(name: str, kinds: Family, readers: dict[str, Reader], digits: Digits, seed: int) -> None:

@@ -5,9 +5,10 @@
 
 The benchmark encodes each image, and then handles it as a worker does: it decodes and normalises the image, and the
 model classifies it. For each kind, the worst first, it prints the shares that are read correctly, misread, misread
-with a confidence of 0.8 or more, refused, and refused or read with less confidence. With --training it draws MNIST's
-training digits, so that they may choose a limit. With --sheets it saves one picture per kind of the images that were
-misread or refused: the image, what the network was shown, the label and the reading.
+with a confidence of 0.8 or more, refused, and refused or read with less confidence. All kinds have the same digits.
+With --training, these are digits that trainings hold out, which may choose a network or a limit. With --sheets it saves
+one picture per kind of the images that were misread or refused: the image, what the network was shown, the label and
+the reading.
 """
 
 import time

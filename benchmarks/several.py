@@ -9,7 +9,8 @@ itself, and those that are read as one digit with a confidence of 0.8 or more. I
 are not promised. The second table has single digits, most of them in several pieces: the share that is taken for
 several, read correctly, and read wrongly with a confidence of 0.8 or more.
 
-With --training, it draws from MNIST's training images. Limits are chosen on these, and the others only report.
+With --training, it draws from the digits of MNIST's training set that trainings hold out. Limits and networks are
+chosen on these, and the test digits only report.
 """
 
 from pathlib import Path

@@ -7,7 +7,8 @@ The benchmark draws each kind of `surroundings_images.py` with MNIST's digits, o
 each image, and then handles it as a worker does. For each kind it prints the shares that are read correctly, those left
 for review because they are refused or below the threshold, those read wrongly, and those read wrongly at or above the
 threshold. An empty shape, and a digit that is crossed out or beside something larger, is right if it is left for
-review, and otherwise confidently wrong. The training digits are for choosing thresholds; the test digits only report.
+review, and otherwise confidently wrong. With --training, the digits are ones that trainings hold out, for choosing
+networks and thresholds; the test digits only report.
 """
 
 import zlib

@@ -3,10 +3,10 @@
     python benchmarks/thresholds.py [--model FOLDER] [--mnist FOLDER] [--count 60] [--wild FOLDER] [--only WORD …]
                                     [--factors 0.5 2]
 
-The benchmark draws `count` of MNIST's training digits as each kind of `scruffy_images.py`, and reads them as a worker
-does. With --wild it reads the images of `FOLDER/<set>/<label>/<file>`, too. Then it halves and doubles each limit
-in `model.images`, one at a time, and prints how many images are read correctly, and how many are wrong with a
-confidence of 0.8 or more.
+The benchmark draws `count` digits as each kind of `scruffy_images.py`, digits of MNIST's training set that trainings
+hold out, and reads them as a worker does. With --wild it reads the images of `FOLDER/<set>/<label>/<file>`, too. Then
+it halves and doubles each limit in `model.images`, one at a time, and prints how many images are read correctly, and
+how many are wrong with a confidence of 0.8 or more.
 """
 
 import sys
