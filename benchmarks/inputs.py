@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -91,9 +92,10 @@ def read_digits_or_samples() -> Digits:
         return sample_digits.load().test
 
 
-def spread(digits: Digits, count: int) -> Digits:
-    """Choose `count` of the digits, evenly spaced."""
-    return digits[np.arange(count) * (len(digits) // count)]
+def spread(digits: Digits, count: int, name: str = "") -> Digits:
+    """Choose `count` of the digits, evenly spaced. Another name chooses others, as far as there are others."""
+    step = len(digits) // count
+    return digits[np.arange(count) * step + zlib.crc32(name.encode()) % max(1, step)]
 
 
 def labelled_files(folder: Path | None) -> Iterator[LabelledFiles]:
