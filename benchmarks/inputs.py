@@ -93,7 +93,7 @@ def read_digits_or_samples() -> Digits:
 
 
 def spread(digits: Digits, count: int, name: str = "") -> Digits:
-    """Choose `count` of the digits, evenly spaced. Another name chooses others, as far as there are others."""
+    """Choose `count` of the digits, evenly spaced. A name chooses one of `len(digits) // count` such choices."""
     step = len(digits) // count
     return digits[np.arange(count) * step + zlib.crc32(name.encode()) % max(1, step)]
 

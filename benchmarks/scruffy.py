@@ -5,7 +5,7 @@
 
 The benchmark encodes each image, and then handles it as a worker does: it decodes and normalises the image, and the
 model classifies it. For each kind, the worst first, it prints the shares that are read correctly, misread, misread
-with a confidence of 0.8 or more, refused, and refused or read with less confidence. Each kind has other digits, because
+with a confidence of 0.8 or more, refused, and refused or read with less confidence. Kinds share few digits, because
 one ambiguous digit in all kinds would count as a mistake of each. With --training, these are digits that trainings hold
 out, which may choose a network or a limit. With --sheets it saves one picture per kind of the images that were misread
 or refused: the image, what the network was shown, the label and the reading.

@@ -1,8 +1,8 @@
 """The record of a watcher, beside its output: an index of the files that are done, and the files that are under way.
 
 The output is the truth about what is done. The record keeps how far it has read the output, with a checksum, so it
-notices each change of it and reads it again. Therefore it may be deleted whenever no watcher runs. Only then does a
-file get another row whose time was set back after its first one.
+notices each change of it and reads it again. Therefore it may be deleted whenever no watcher runs. But the output
+has no digests, so a file that the record has no digest of gets another row if its time is set back after its row.
 """
 
 import os
