@@ -92,10 +92,15 @@ def read_digits_or_samples() -> Digits:
         return sample_digits.load().test
 
 
-def spread(digits: Digits, count: int, name: str = "") -> Digits:
-    """Choose `count` of the digits, evenly spaced. A name chooses one of `len(digits) // count` such choices."""
-    step = len(digits) // count
-    return digits[np.arange(count) * step + zlib.crc32(name.encode()) % max(1, step)]
+def spread(digits: Digits, count: int) -> Digits:
+    """Choose `count` of the digits, evenly spaced."""
+    return digits[np.arange(count) * (len(digits) // count)]
+
+
+def sample(digits: Digits, count: int, name: str) -> Digits:
+    """Choose `count` of the digits at random. The same name chooses the same ones."""
+    random = np.random.default_rng(zlib.crc32(name.encode()))
+    return digits[random.choice(len(digits), count, replace=False)]
 
 
 def labelled_files(folder: Path | None) -> Iterator[LabelledFiles]:

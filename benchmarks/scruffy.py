@@ -5,10 +5,10 @@
 
 The benchmark encodes each image, and then handles it as a worker does: it decodes and normalises the image, and the
 model classifies it. For each kind, the worst first, it prints the shares that are read correctly, misread, misread
-with a confidence of 0.8 or more, refused, and refused or read with less confidence. Kinds share few digits, because
-one ambiguous digit in all kinds would count as a mistake of each. With --training, these are digits that trainings hold
-out, which may choose a network or a limit. With --sheets it saves one picture per kind of the images that were misread
-or refused: the image, what the network was shown, the label and the reading.
+with a confidence of 0.8 or more, refused, and refused or read with less confidence. Each kind has a random choice of
+digits of its own, because one ambiguous digit in all kinds would count as a mistake of each. With --training, these are
+digits that trainings hold out, which may choose a network or a limit. With --sheets it saves one picture per kind of
+the images that were misread or refused: the image, what the network was shown, the label and the reading.
 """
 
 import time
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from inputs import add_mnist, add_model, add_training, options, read_classifier, read_digits, spread
+from inputs import add_mnist, add_model, add_training, options, read_classifier, read_digits, sample
 from scruffy_images import KINDS, Digit, Kind, files_of
 from sheets import save_sheet
 
@@ -46,7 +46,7 @@ def main() -> None:
     version, classifier = read_classifier(arguments.model)
     kinds = [kind for kind in KINDS if kind.__name__ in arguments.kinds]
     rows = [
-        _measure(kind, spread(digits, arguments.count, kind.__name__), classifier, arguments.sheets) for kind in kinds
+        _measure(kind, sample(digits, arguments.count, kind.__name__), classifier, arguments.sheets) for kind in kinds
     ]
     print(version)
     print(f"{'kind':26}{'right':>8}{'wrong':>7}{'sure':>7}{'refused':>9}{'reviewed':>10}{'ms each':>9}")

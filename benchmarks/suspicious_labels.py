@@ -9,7 +9,8 @@ Right labels are those of MNIST's digits, of only those changed digits that the 
 `benchmarks/teaching.py` teaches, and of styles that no model has seen: each is one of `model.augmentation.drawn_digits`
 with its points moved at random. Of wrong labels, the table has the share that is held back; of right ones, the share of
 tries in which any is held back. The second number of a pair is for the changed digits. `--wild` adds your own images,
-`FOLDER/<set>/<label>/<file>`, with right labels and with labels that are shifted by one.
+`FOLDER/<set>/<label>/<file>`, with right labels and with labels that are shifted by one. With --training, MNIST's
+digits are those of its training set that trainings hold out.
 
 Of the changed digits and the moved styles, the last lines have the share of typical images among the misread ones. That
 share must be below `TYPICAL_IF_MISREAD`.
@@ -102,7 +103,7 @@ def main() -> None:
         predictions = classifier.classify(images)
         return Read(labels, predictions.digits, predictions.confidences)
 
-    digits = read_digits(arguments.mnist, training=arguments.training)[:10_000]
+    digits = read_digits(arguments.mnist, training=arguments.training)
     labels = digits.labels.astype(np.int64)
     plain, changed = read(digits.images, labels), read(distort(digits.images, CHANGED, random), labels)
     print(f"{'images taught at once':40}" + "".join(f"{size:>12}" for size in SIZES))

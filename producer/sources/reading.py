@@ -11,7 +11,9 @@ from model.images.decoding.formats import START_BYTES
 from model.images.limits import MAX_BYTES
 
 MAX_DOCUMENT_BYTES = 8 * MAX_BYTES
-"""Maximum size of a document of several pages in an archive, in bytes. All of it is in memory while it is read."""
+"""Maximum size of a document of several pages in an archive, and of a file that a watcher compares, in bytes.
+
+All of it is in memory while it is read."""
 
 # Opening a pipe without a writer would block for ever. Windows has no such pipes and no such flag, but a text mode.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

@@ -84,8 +84,8 @@ class Record:
                         self._forget(path.name)
                     self._add(found, path.name, extent)
             database.execute(
-                "UPDATE done SET digest = kept.digest FROM kept WHERE (done.name, done.size, done.modified) ="
-                " (kept.name, kept.size, kept.modified)"
+                "INSERT OR REPLACE INTO done SELECT name, size, modified, failed, kept.digest, output"
+                " FROM done JOIN kept USING (name, size, modified)"
             )
             database.execute("DELETE FROM kept")
 
@@ -143,7 +143,7 @@ class Record:
         Args:
             version: The file with its new time.
             read: Function that returns the digest of the file's content, or nothing if it cannot be read. It is called
-                only if the record has a file of this name and size with a later time.
+                only if the record has a file of this name and size with a later time and a digest.
         """
         found = self._database.execute(
             "SELECT failed, digest, output FROM done WHERE (name, size) = (?, ?) AND modified > ? AND digest != x''"
@@ -185,7 +185,7 @@ class Record:
         )
 
     def _forget(self, output: str) -> None:
-        """Forget the files of an output, but for their digests, which the output does not have."""
+        """Forget the files of an output, but keep their digests, because the output does not have them."""
         self._database.execute(
             "INSERT OR REPLACE INTO kept SELECT name, size, modified, digest FROM done WHERE output = ?"
             " AND digest != x''",

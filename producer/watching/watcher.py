@@ -80,7 +80,8 @@ class _File:
         images: Its images that are not read yet.
         names: Names of those that are.
         predictions: Their answers, by index.
-        digest: Digest of its content. It is set when all of its images are read.
+        digest: Digest of its content. It is set at the latest when all of its images are read, and stays empty if the
+            file cannot be read or has changed.
         is_read: Whether all of its images are read.
         given_up: Whether it has changed or vanished meanwhile.
     """
@@ -255,7 +256,7 @@ class Watcher:
         return file
 
     def _is_answered_soon(self, version: Version) -> bool:
-        """Return whether a file is read already, and only its time has changed since."""
+        """Return whether the row of a file under way will do, because its name, size and content are the same."""
         before = self._latest.get(version.name)
         if before is None or not before.digest or before.version.size != version.size:
             return False
@@ -395,7 +396,7 @@ class Watcher:
         return _digest(content) if isinstance(content, bytes) else b""
 
     def _move(self, version: Version, *, failed: bool) -> None:
-        """Move a file, unless it is another version by now. If only its time is another one, it arrives again."""
+        """Move a file, unless it is another version by now. If its size is the same and its time is not, look again."""
         stamp = self._tree.stamp(version.name)
         if stamp is None or stamp.size != version.size:
             return
