@@ -3,8 +3,9 @@
     python benchmarks/surroundings.py [--model FOLDER] [--mnist FOLDER] [--training] [--count 200]
                                       [--kinds circle disc …] [--groups around empty …] [--sheets FOLDER]
 
-The benchmark draws each kind of `surroundings_images.py` with MNIST's digits, one in five printed in a font. It encodes
-each image, and then handles it as a worker does. For each kind it prints the shares that are read correctly, those left
+The benchmark draws each kind of `surroundings_images.py` with MNIST's digits, one in five printed in a font. Each kind
+has a random choice of digits of its own, so that no ambiguous digit counts in every kind. It encodes each image, and
+then handles it as a worker does. For each kind it prints the shares that are read correctly, those left
 for review because they are refused or below the threshold, those read wrongly, and those read wrongly at or above the
 threshold. An empty shape, and a digit that is crossed out or beside something larger, is right if it is left for
 review, and otherwise confidently wrong. With --training, the digits are ones that trainings hold out, for choosing
@@ -17,8 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from inputs import add_mnist, add_model, add_training, options, read_classifier, read_digits, spread
-from numpy.typing import NDArray
+from inputs import add_mnist, add_model, add_training, options, read_classifier, read_digits, sample
 from scruffy_images import Digit
 from sheets import save_sheet
 from surroundings_images import (
@@ -35,6 +35,7 @@ from surroundings_images import (
     print_of,
 )
 
+from model.data.digits import Digits
 from model.evaluation.robustness import Answers
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
@@ -68,11 +69,7 @@ def main() -> None:
     parser.add_argument("--sheets", type=Path, help="folder for pictures of what went wrong")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    digits = spread(read_digits(arguments.mnist, training=arguments.training), arguments.count)
-    labels = digits.labels.astype(np.int64)
-    pens = [handwriting(Digit(image)) for image in digits.images]
-    for index in range(4, len(pens), 5):
-        pens[index] = print_of(int(labels[index]))
+    digits = read_digits(arguments.mnist, training=arguments.training)
     version, classifier = read_classifier(arguments.model)
     part = "training" if arguments.training else "test"
     print(f"{version}, {arguments.count} images a kind, MNIST's {part} digits, seed {arguments.seed}")
@@ -80,19 +77,16 @@ def main() -> None:
     for group, kinds in GROUPS.items():
         for kind in kinds:
             if kind.__name__ in arguments.kinds and group in arguments.groups:
-                _measure(group, kind, pens, labels, classifier, arguments.seed, arguments.sheets)
+                chosen = sample(digits, arguments.count, kind.__name__)
+                _measure(group, kind, chosen, classifier, arguments.seed, arguments.sheets)
 
 
-def _measure(
-    group: str,
-    kind: Kind,
-    pens: list[Pen],
-    labels: NDArray[np.int64],
-    classifier: Classifier,
-    seed: int,
-    sheets: Path | None,
-) -> None:
+def _measure(group: str, kind: Kind, digits: Digits, classifier: Classifier, seed: int, sheets: Path | None) -> None:
     """Measure one kind and print its row."""
+    labels = digits.labels.astype(np.int64)
+    pens: list[Pen] = [handwriting(Digit(image)) for image in digits.images]
+    for index in range(4, len(pens), 5):
+        pens[index] = print_of(int(labels[index]))
     if group == "empty":
         pens, labels = [nothing] * len(pens), np.full_like(labels, NONE)
     elif group == "zero":
