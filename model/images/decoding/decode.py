@@ -8,7 +8,7 @@ import contextlib
 
 from PIL import Image
 
-from model.images.decoding.cost import SMALL_BYTES, opens_cheaply
+from model.images.decoding.cost import opens_cheaply
 from model.images.decoding.formats import identify
 from model.images.decoding.helper import HELPER
 from model.images.decoding.pillow import MayBeCostly, decode_with_pillow, grey_of
@@ -37,7 +37,7 @@ def decode(data: bytes, *, only_if_cheap: bool = False) -> Grey:
         MayBeCostly: It is not certainly cheap to decode, and `only_if_cheap` is set.
     """
     kind = identify(data)
-    plain = decode_plain_png(data) if kind == "PNG" and len(data) <= SMALL_BYTES else None
+    plain = decode_plain_png(data) if kind == "PNG" else None
     if plain is not None:
         return grey_of(plain) if isinstance(plain, Image.Image) else to_grey(plain)
     if opens_cheaply(data, kind):

@@ -1,37 +1,49 @@
-"""Decode small, plain PNG files in less time than Pillow takes: a quarter of it where they have 28 pixels a side.
+"""Decode plain PNG files in half of the time that Pillow takes, or less.
 
-Most images that users submit by the thousand are of this kind. At such sizes Pillow spends most of its time on other
+Most images that users submit by the thousand are of this kind. At small sizes, Pillow spends most of its time on other
 things than pixels; OpenCV does not. But OpenCV decodes a damaged file as far as it can, so this module first verifies
-every byte. Where that takes longer than it saves, Pillow's decoder gets the pixels, without the rest of Pillow. What is
-not both plain and sound is left to Pillow, and only Pillow's verdict reaches the user.
+every byte. At larger sizes, most of the time goes into unpacking, and ISA-L unpacks photographs three times as fast as
+zlib. A decoder then gets the unpacked rows, stored, so that they are not unpacked twice: OpenCV gets them if they are
+few. Otherwise Pillow's decoder gets them, without the rest of Pillow. Rows that are packed well go to it as they are.
+What is not both plain and sound is left to Pillow, and only Pillow's verdict reaches the user.
 """
 
 import struct
 import zlib
+from typing import cast
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from PIL import Image
 
 from model.images.raster import Pixels
 
-MAX_SIDE = 256
-"""Maximum length of the longer side, in pixels. Larger images may have to be reduced, as only Pillow's module does."""
+MAX_ROWS_BYTES = 4 * 2**20
+"""Maximum size of all rows, in bytes, and number of pixels. A picture of 1000×1000 pixels in colour has 3 million.
 
-MAX_ROWS_BYTES = 2**16 - 1
-"""Maximum size of all rows that OpenCV decodes, in bytes: as many as one block of deflate stores.
+While a file is decoded, several copies of the rows and of the file are in use."""
 
-With more of them, Pillow's decoder alone is faster, without the rest of Pillow, because it unpacks them only once."""
+MAX_FILE_BYTES = 2 * MAX_ROWS_BYTES
+"""Maximum size of a file, in bytes. Only one with other things than pixels is larger than its rows."""
+
+MAX_CHUNKS = 1000
+"""Maximum number of chunks, each of which takes time. Of 8 KiB each, as libpng writes them, they hold 8 MiB."""
+
+_DAMAGED = cast("type[Exception]", isal_zlib.error)  # which its stub takes for an instance
 
 _HEADER_AT = 8  # bytes: the signature comes first
 _HEADER = struct.Struct(">I4sIIBB3s")  # length and name of the chunk; width, height, bits, colour type, methods
 _METHODS = b"\0\0\0"  # of compression and filtering, which have one method each, and of interlacing: none
 _CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
-_FEW_BYTES = 2**11  # of rows: unpacking them twice costs less than storing them again
+_FEW_BYTES = 2**11  # up to which zlib starts faster than ISA-L, and unpacking rows twice costs less than storing them
+_DENSE = 8  # size of rows as a multiple of the compressed ones: from here on, zlib is fast as well, and needs no copies
+_LARGEST_WINDOW = b"\x78"  # first byte of zlib's header: 32 KiB (RFC 1950, section 2.2), which ISA-L does not check
 _CHECKSUM_BYTES = 4  # at the end of a stream of zlib: Adler-32 of what it holds, which unpacking compares
 _FILTERS = b"\0\1\2\3\4"
-_STORED = struct.Struct("<6sBHH")  # name; header of zlib; last block, not compressed; its size, and its complement
+_BLOCK = struct.Struct("<BHH")  # of deflate, not compressed: whether it is the last one; its size, and its complement
+_MAX_BLOCK_BYTES = 2**16 - 1
 
 # Bits per pixel by bits per channel and colour type. 16 bits per channel are left to Pillow.
 _BITS = {(bits, colour): bits for bits in (1, 2, 4, 8) for colour in (0, 3)} | {(8, 2): 24, (8, 4): 16, (8, 6): 32}
@@ -47,7 +59,7 @@ _IGNORED = frozenset({b"PLTE", b"IEND", b"pHYs", b"sBIT", b"tIME", b"sRGB", b"gA
 
 
 def decode_plain_png(data: bytes) -> Pixels | Image.Image | None:
-    """Decode a small PNG with up to 8 bits a channel and no metadata that matters.
+    """Decode a PNG with up to 8 bits a channel and no metadata that matters.
 
     Portable Network Graphics (PNG) Specification, W3C (2003): sections 5 (chunks), 9 (filters) and 11 (IHDR).
 
@@ -59,27 +71,46 @@ def decode_plain_png(data: bytes) -> Pixels | Image.Image | None:
         if it has many. None if the rest of Pillow must look at the file.
     """
     try:
-        _, name, width, height, bits, colour, methods = _HEADER.unpack_from(data, _HEADER_AT)
-        if name != b"IHDR" or methods != _METHODS or max(width, height) > MAX_SIDE:
-            return None
-        row = 1 + (width * _BITS[bits, colour] + 7) // 8  # the first byte names the row's filter
-        start, packed = _packed_pixels(data)
-        if row * height > MAX_ROWS_BYTES:
-            mode = _MODES[bits, colour]
-            return Image.frombytes(mode, (width, height), packed, "zip", mode, False)
-        unpacking = zlib.decompressobj()
-        rows = unpacking.decompress(packed, row * height + 1)
-    except (struct.error, zlib.error, LookupError, ValueError):
+        return _decode(data)
+    except (struct.error, zlib.error, _DAMAGED, LookupError, ValueError):
         return None
-    if not rows or len(rows) != row * height or not unpacking.eof or rows[::row].strip(_FILTERS):
-        return None
+
+
+def _decode(data: bytes) -> Pixels | Image.Image | None:
+    """Decode a file like `decode_plain_png`, which catches the errors of one that is not plain and sound."""
+    _, name, width, height, bits, colour, methods = _HEADER.unpack_from(data, _HEADER_AT)
+    row = 1 + (width * _BITS[bits, colour] + 7) // 8  # the first byte names the row's filter
+    if name != b"IHDR" or methods != _METHODS or not width:
+        raise ValueError("not plain")
+    if max(row, width) * height > MAX_ROWS_BYTES or len(data) > MAX_FILE_BYTES:
+        raise ValueError("too large")
+    mode = _MODES[bits, colour] if row * height > _MAX_BLOCK_BYTES else ""
+    start, packed = _packed_pixels(data)
+    if mode and row * height > _DENSE * len(packed):
+        return Image.frombytes(mode, (width, height), packed, "zip", mode, False)
+    rows, checksum = _unpacked(packed, row * height)
+    if rows[::row].strip(_FILTERS):
+        raise ValueError("an unknown filter")
+    if mode:
+        return Image.frombytes(mode, (width, height), _stored(rows, checksum), "zip", mode, False)
     way = cv2.IMREAD_COLOR_RGB if colour in _WITHOUT_OPACITY else cv2.IMREAD_UNCHANGED
-    sound = data
-    if len(rows) > _FEW_BYTES:
-        end = len(packed) - len(unpacking.unused_data)
-        sound = start + _stored(rows, packed[end - _CHECKSUM_BYTES : end]) + _LAST_CHUNK
+    sound = start + _chunk(b"IDAT", _stored(rows, checksum)) + _LAST_CHUNK if len(rows) > _FEW_BYTES else data
     pixels = cv2.imdecode(np.frombuffer(sound, np.uint8), way)
     return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA) if colour in _WITH_OPACITY and pixels is not None else pixels
+
+
+def _unpacked(packed: bytes, size: int) -> tuple[bytes, bytes]:
+    """Unpack rows, and return them with their checksum.
+
+    Raises:
+        ValueError: They do not have this size in bytes, or the stream is cut off or has too large a window.
+    """
+    unpacking = (zlib if len(packed) < _FEW_BYTES else isal_zlib).decompressobj()
+    rows = unpacking.decompress(packed, size + 1)
+    if not rows or len(rows) != size or not unpacking.eof or packed[:1] > _LARGEST_WINDOW:
+        raise ValueError("not sound")
+    end = len(packed) - len(unpacking.unused_data)
+    return rows, packed[end - _CHECKSUM_BYTES : end]
 
 
 def _packed_pixels(data: bytes) -> tuple[bytes, bytes]:
@@ -90,12 +121,14 @@ def _packed_pixels(data: bytes) -> tuple[bytes, bytes]:
     if not data.endswith(_LAST_CHUNK):
         return b"", b""
     parts: list[bytes] = []
+    chunks = 0
     at, last = _HEADER_AT, len(data) - len(_LAST_CHUNK)
     first = following = 0  # places of the first chunk of pixels, and of the next one
     while at < last:
         length, name = _CHUNK.unpack_from(data, at)
         end = at + _CHUNK.size + length
-        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+        chunks += 1
+        if chunks > MAX_CHUNKS or zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             return b"", b""
         if name == b"IDAT":
             if not parts:
@@ -105,7 +138,7 @@ def _packed_pixels(data: bytes) -> tuple[bytes, bytes]:
             parts.append(data[at + _CHUNK.size : end])
             following = end + 4
         elif (name not in _IGNORED and at != _HEADER_AT) or (
-            name == b"pHYs" and not _has_square_pixels(data[at + 8 :])
+            name == b"pHYs" and not _has_square_pixels(data[at + 8 : at + 16])
         ):
             return b"", b""
         at = end + 4
@@ -113,7 +146,7 @@ def _packed_pixels(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _stored(rows: bytes, checksum: bytes) -> bytes:
-    """Return the chunk of pixels that holds these rows without compression, so that they are not unpacked twice.
+    """Return a stream of zlib that holds these rows without compression.
 
     Args:
         rows: The rows, with their filters.
@@ -121,9 +154,17 @@ def _stored(rows: bytes, checksum: bytes) -> bytes:
 
     P. Deutsch, RFC 1950 (zlib), section 2.2, and RFC 1951 (deflate), section 3.2.4.
     """
-    size = len(rows)
-    content = _STORED.pack(b"IDAT\x78\x01", 1, size, size ^ 0xFFFF) + rows + checksum
-    return (len(content) - 4).to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
+    parts = [b"\x78\x01"]  # the header
+    for start in range(0, len(rows), _MAX_BLOCK_BYTES):
+        block = rows[start : start + _MAX_BLOCK_BYTES]
+        is_last = start + len(block) == len(rows)
+        parts += (_BLOCK.pack(is_last, len(block), len(block) ^ 0xFFFF), block)
+    return b"".join([*parts, checksum])
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    named = name + content
+    return len(content).to_bytes(4, "big") + named + zlib.crc32(named).to_bytes(4, "big")
 
 
 def _has_square_pixels(chunk: bytes) -> bool:

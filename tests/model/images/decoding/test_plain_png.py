@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from model.images.decoding.plain_png import MAX_ROWS_BYTES, MAX_SIDE, decode_plain_png
+from model.images.decoding.plain_png import MAX_CHUNKS, MAX_FILE_BYTES, MAX_ROWS_BYTES, decode_plain_png
 from tests.model.images.drawings import drawing, encoded
 
 GREY = Image.fromarray(drawing(37, 29))
@@ -37,15 +37,20 @@ def test_plain_files_are_read_as_pillow_reads_them(name, size):
     assert np.array_equal(np.asarray(pixels), np.asarray(image.convert(mode)))
 
 
+@pytest.mark.parametrize("noise", [0, 60])
+@pytest.mark.parametrize("side", [256, 700])
 @pytest.mark.parametrize("name", ["grey", "colour", "colour and alpha"])
-def test_plain_files_with_many_pixels_are_read_as_pillow_reads_them(name):
-    """A plain file whose rows are too many for OpenCV gives Pillow's pixels, and a damaged one is left to Pillow."""
-    image = PLAIN[name].resize((MAX_SIDE, MAX_SIDE))
-    data = encoded(image)
-    pixels = decode_plain_png(data)
-    assert pixels is not None
-    assert np.array_equal(np.asarray(pixels), np.asarray(image))
-    assert MAX_SIDE * (1 + MAX_SIDE) > MAX_ROWS_BYTES
+def test_plain_files_with_many_pixels_are_read_as_pillow_reads_them(name, side, noise):
+    """Rows that fill several blocks of deflate give Pillow's pixels too, whether they were packed well or badly.
+
+    A damaged file is left to Pillow.
+    """
+    pixels = np.asarray(PLAIN[name].resize((side, side)))
+    pixels = pixels ^ np.random.default_rng(0).integers(0, noise + 1, pixels.shape, np.uint8)
+    data = encoded(pixels)
+    decoded = decode_plain_png(data)
+    assert decoded is not None
+    assert np.array_equal(np.asarray(decoded), pixels)
     for at in range(8, len(data), len(data) // 50):
         assert decode_plain_png(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]) is None
         assert decode_plain_png(data[:at]) is None
@@ -76,8 +81,8 @@ NOT_PLAIN = {
     "orientation": encoded(GREY, exif=b"Exif\0\0MM\0*"),
     "text": _with_chunk(b"tEXt", b"Raw profile type exif\0"),
     "frames": encoded(GREY, save_all=True, append_images=[GREY.rotate(10)]),
-    "long": encoded(drawing(MAX_SIDE + 1, 20)),
-    "many, and not of a mode of Pillow's": encoded(GREY.convert("LA").resize((200, MAX_ROWS_BYTES // 401 + 1))),
+    "many, and not of a mode of Pillow's": encoded(GREY.convert("LA").resize((256, 256))),
+    "very many": encoded(GREY.resize((2000, MAX_ROWS_BYTES // 2001 + 1))),
 }
 
 
@@ -135,6 +140,35 @@ def test_pixels_in_several_chunks_are_plain_unless_another_chunk_is_between_them
     assert decoded is not None
     assert np.array_equal(np.asarray(decoded), pixels)
     assert decode_plain_png(_file(_header(20, 20), first, (b"tIME", bytes(7)), second)) is None
+
+
+@pytest.mark.parametrize("height", [20, 70_000])
+def test_a_picture_without_width_is_left_to_pillow(height):
+    """A row of no pixels still has a byte for its filter, so such a file may hold many bytes and no picture."""
+    assert decode_plain_png(_file(_header(height, 0), (b"IDAT", zlib.compress(bytes(height))))) is None
+
+
+def test_a_window_that_zlib_does_not_have_is_left_to_pillow():
+    """ISA-L would unpack a stream that says its window is larger than 32 KiB, which RFC 1950 forbids."""
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 80), np.uint8)
+    packed = zlib.compress(np.pad(pixels, ((0, 0), (1, 0))).tobytes())
+    assert decode_plain_png(_file(_header(80, 80), (b"IDAT", packed))) is not None
+    header = 0xF800 + (31 - 0xF800 % 31)
+    assert decode_plain_png(_file(_header(80, 80), (b"IDAT", header.to_bytes(2, "big") + packed[2:]))) is None
+
+
+def test_a_large_file_of_a_small_picture_is_left_to_pillow():
+    """What surrounds the pixels takes time and memory too."""
+    pixels = (b"IDAT", zlib.compress(bytes(21 * 20)))
+    assert decode_plain_png(_file(_header(20, 20), pixels, (b"tIME", bytes(MAX_FILE_BYTES - 1000)))) is not None
+    assert decode_plain_png(_file(_header(20, 20), pixels, (b"tIME", bytes(MAX_FILE_BYTES)))) is None
+
+
+def test_a_file_of_very_many_chunks_is_left_to_pillow():
+    """Each chunk takes time. A file with the most that are read is plain, and one with more is not."""
+    chunks = [_header(20, 20), (b"IDAT", zlib.compress(bytes(21 * 20)))]
+    assert decode_plain_png(_file(*chunks, *[(b"tIME", bytes(7))] * (MAX_CHUNKS - 2))) is not None
+    assert decode_plain_png(_file(*chunks, *[(b"tIME", bytes(7))] * (MAX_CHUNKS - 1))) is None
 
 
 def test_a_palette_after_the_pixels_is_left_to_pillow():
