@@ -51,11 +51,12 @@ def blurred(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
 
 
 def coarse(images: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Reduce images to 9 to 17 pixels a side, and enlarge them again, smoothly or in squares."""
-    for image, side in zip(images, random.integers(9, 18, len(images)).tolist(), strict=True):
+    """Reduce images to 9 to 17 pixels a side, and enlarge them again, smoothly in two ways or in squares."""
+    ways = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
+    chosen = random.integers([[9], [0]], [[18], [len(ways)]], (2, len(images)))
+    for image, side, way in zip(images, *chosen.tolist(), strict=True):
         small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-        interpolation = cv2.INTER_LINEAR if random.random() < 0.5 else cv2.INTER_NEAREST
-        cv2.resize(small, image.shape, dst=image, interpolation=interpolation)
+        cv2.resize(small, image.shape, dst=image, interpolation=ways[way])
     return images
 
 
@@ -207,7 +208,7 @@ KINDS: Final[Mapping[Degradation, float]] = MappingProxyType(
         blurred: 1,
         smeared: 1,
         jumbled: 1,
-        coarse: 1,
+        coarse: 2,
         contrasted: 1,
         faded: 1,
         grainy: 1,

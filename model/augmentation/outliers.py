@@ -15,29 +15,30 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from model.augmentation import glyphs
+from model.augmentation import emblems, glyphs
 from model.augmentation.pen import SUPERSAMPLING, Strokes, centre_by_mass, distort_strokes, draw_strokes, fit_into_box
+from model.data.digits import Digits
 from model.images.fitting import BOX, SIDE
 
 
-def draw(count: int, random: np.random.Generator, digits: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """Draw images that do not show a digit: letters, signs, words, scribbles, lines, blobs, textures, empty tiles.
+def draw(count: int, random: np.random.Generator, digits: Digits | None = None) -> NDArray[np.uint8]:
+    """Draw images that do not show a digit: letters, signs, words, emblems, scribbles, lines, textures and empty tiles.
 
     They do not include what people write like a digit (see `model.augmentation.glyphs`), such as a plain vertical line.
 
     Args:
         count: Number of images, 0 or more.
         random: Source of random numbers. The same state gives the same images.
-        digits: Digits, uint8 (m, 28, 28), light ink on black. If given, some of the images show two to four of them,
-            or one that is crossed out.
+        digits: Digits in MNIST's form. If given, some of the images show two to four of them, or one that is crossed
+            out.
 
     Returns:
         Images, uint8 (count, 28, 28), light ink on black, in random order.
     """
     kinds = dict(_KINDS)
     if digits is not None and len(digits):
-        kinds[partial(_numbers, digits=digits)] = 14
-        kinds[partial(_crossed_out, digits=digits)] = 8
+        kinds[partial(_numbers, digits=digits.images)] = 14
+        kinds[partial(_crossed_out, digits=digits)] = 10
     weights = np.array(list(kinds.values()), float)
     images = [
         kind(n, random) for kind, n in zip(kinds, random.multinomial(count, weights / weights.sum()), strict=True)
@@ -216,29 +217,41 @@ def _cut(digit: NDArray[np.uint8], random: np.random.Generator) -> MatLike:
     )
 
 
-def _crossed_out(count: int, random: np.random.Generator, digits: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Cross digits out: by a big X, by three or more strokes, or by a scribble as high as the digit.
+def _crossed_out(count: int, random: np.random.Generator, digits: Digits) -> NDArray[np.uint8]:
+    """Cross digits out: by a big X, by three or more strokes, by a scribble, or by one or two strokes right across.
 
-    One stroke is not enough, because it bars a seven or a zero, and neither is a low zigzag, which people read through.
+    A low zigzag is not enough, because people read through it. The digits that `_STRUCK` lacks get an X instead of
+    strokes right across.
     """
-    images = digits[random.integers(0, len(digits), count)].copy()
-    for image, way in zip(images, random.integers(0, 3, count).tolist(), strict=True):
-        left, top, width, height = cv2.boundingRect(image)
-        pen = {"color": 255, "thickness": int(random.integers(1, 3)), "lineType": cv2.LINE_AA, "shift": 4}
-        if way == 0:
-            lines = np.array([[[0.0, 0], [1, 1]], [[0, 1], [1, 0]]])
-        elif way == 1:
+    images = np.empty((count, SIDE, SIDE), np.uint8)
+    ways, chosen = random.integers(0, 4, count).tolist(), random.integers(0, len(digits), count).tolist()
+    for image, way, index in zip(images, ways, chosen, strict=True):
+        page = np.pad(digits.images[index], SIDE // 2)
+        left, top, width, height = cv2.boundingRect(page)
+        wide = max(width, 0.6 * height)  # because a narrow scribble over a one would be a bar
+        low, size = np.array([left - (wide - width) / 2, top]), np.array([wide, height])
+        pen = {"color": 255, "thickness": int(random.integers(1, 3 if way == 2 else 4))}
+        if way == 1:
             ends = np.linspace(0, 1, int(random.integers(3, 6)))
             tilt = random.uniform(-0.4, 0.4)
             lines = np.stack([np.stack([0 * ends, ends + tilt], 1), np.stack([0 * ends + 1, ends - tilt], 1)], axis=1)
             lines = lines[..., ::-1] if random.random() < 0.3 else lines
-        else:
+        elif way == 2:
             along = np.linspace(0, 1, int(random.integers(7, 14)))
             lines = np.stack([along, np.arange(len(along)) % 2 * 1.0], axis=1)[np.newaxis]
             lines = lines[..., ::-1] if random.random() < 0.3 else lines
-        lines = lines + random.normal(0, 0.07, lines.shape)
-        points = np.rint((lines * [width, height] + [left, top]) * 16).astype(np.int32)
-        cv2.polylines(image, list(points), isClosed=False, **pen)
+        elif way == 3 and digits.labels[index] in _STRUCK:
+            beyond, tilt, apart = random.uniform([0.1, -0.45, 0.05], [0.25, 0.45, 0.1])
+            line = np.array([[-beyond, 0.5 - tilt], [1 + beyond, 0.5 + tilt]])
+            lines = line + np.array([[[0, -apart]], [[0, apart]]]) if random.random() < 0.5 else line[np.newaxis]
+        else:
+            lines = np.array([[[0.0, 0], [1, 1]], [[0, 1], [1, 0]]])
+        lines = lines + random.normal(0, 0.07 if way < 3 else 0.02, lines.shape)
+        points = np.rint((lines * size + low) * 16).astype(np.int32)
+        cv2.polylines(page, list(points), isClosed=False, lineType=cv2.LINE_AA, shift=4, **pen)
+        left, top, width, height = cv2.boundingRect(page)
+        image[:] = 0
+        _place(page[top : top + height, left : left + width], image)
     return images
 
 
@@ -290,6 +303,11 @@ def _rounded(canvas: NDArray[np.uint8], width: float, height: float, corner: flo
         cv2.polylines(canvas, [points], isClosed=True, color=255, thickness=pen)
 
 
+_STRUCK = (2, 3, 5, 6, 8, 9)
+"""Digits that nobody writes with a stroke right across.
+
+People bar 0 and 7, and a stroke across 1 or 4 can leave a digit."""
+
 _KINDS: dict[Callable[[int, np.random.Generator], NDArray[np.uint8]], int] = {
     _letters: 40,
     _signs: 18,
@@ -303,6 +321,7 @@ _KINDS: dict[Callable[[int, np.random.Generator], NDArray[np.uint8]], int] = {
     _textures: 4,
     _fragments: 6,
     _tiles: 10,
+    emblems.draw: 10,
 }
 """The functions that each draw one kind, and how often `draw` uses each, relative to the others."""
 

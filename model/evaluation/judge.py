@@ -153,7 +153,7 @@ def _doubts(tested: Predictions, test: Digits, classifier: Classifier) -> list[T
     The images without a digit follow the rules that training uses, with other random numbers. So this measure is not
     independent. `benchmarks/not_a_digit.py` gives an independent one.
     """
-    drawn = outliers.draw(DRAWN, np.random.default_rng(list(b"judge")), test.images)
+    drawn = outliers.draw(DRAWN, np.random.default_rng(list(b"judge")), test)
     passing = classifier.classify(drawn).confidences
     right = tested.digits == test.labels
     return [

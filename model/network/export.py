@@ -1,5 +1,6 @@
 """Export a network from Keras to full-int8 LiteRT, in an order of computing that suits its integer arithmetic."""
 
+import math
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -62,7 +63,10 @@ def _forward(network: keras.Model, pixels: Any, kernel: NDArray[np.float32], bia
     """
     values = _first_layers(pixels, kernel * np.float32(network.get_layer("scale").scale), bias)
     for layer in network.layers[network.layers.index(network.get_layer("pool1")) + 1 :]:
-        values = tf.reshape(values, (-1, 1600)) if isinstance(layer, keras.layers.Flatten) else layer(values)
+        if isinstance(layer, keras.layers.Flatten):
+            values = tf.reshape(values, (-1, math.prod(values.shape[1:])))
+        else:
+            values = layer(values)
     return values
 
 

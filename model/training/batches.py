@@ -90,7 +90,7 @@ class Batches:
         random = np.random.default_rng((seed, 0))
         self.seconds = -thread_time()
         self._drawn_digits = Digits(*drawn_digits.draw(EPOCHS_DRAWN * self.steps * self._drawn, random))
-        self._drawn_outliers = outliers.draw(EPOCHS_DRAWN * self.steps * self._outliers, random, train.images)
+        self._drawn_outliers = outliers.draw(EPOCHS_DRAWN * self.steps * self._outliers, random, train)
         self.seconds += thread_time()
 
     def epoch(self, number: int) -> Iterator[Batch]:

@@ -22,6 +22,7 @@ from model.training.batches import Batches
 from model.training.checkpoint import Checkpoint
 from model.training.duration import Duration
 from model.training.network_trainer import NetworkTrainer
+from model.training.precision import FULL, computing_in, fastest
 from model.training.recipe import Recipe
 
 NETWORK = "network"
@@ -122,7 +123,11 @@ class _Training:
         own = train.images[: len(train) - taught]
         self._doubts = -softmax(logits(start, own)).max(axis=1) if start is not None and recipe.replayed else None
         weights = hashlib.sha256(dump_weights(start)).hexdigest() if start is not None else ""
-        inputs = json.dumps([sha256(train, validation), asdict(recipe), seed, weights, taught, tf.__version__])
+        # A refinement copies logits, which bfloat16 would round.
+        self._policy = FULL if recipe.refines else fastest()
+        inputs = json.dumps(
+            [sha256(train, validation), asdict(recipe), seed, weights, taught, tf.__version__, self._policy]
+        )
         self._identity = hashlib.sha256(inputs.encode()).hexdigest()
         self._duration = Duration(recipe, len(train), judged)
 
@@ -140,9 +145,13 @@ class _Training:
         epochs = self._recipe.teacher_epochs if number else self._recipe.epochs
         seed = 1000 * self._seed + number
         keras.utils.set_random_seed(seed)
+        with computing_in(self._policy):
+            network = make(self._recipe.teacher_dropout if number else self._recipe.dropout)
+        with computing_in(self._policy if number else FULL):
+            average = make()
         trainer = NetworkTrainer(
-            make(self._recipe.dropout),
-            make(),
+            network,
+            average,
             Batches(self._train, self._recipe, seed, self._taught, self._doubts),
             self._recipe,
             epochs=epochs,

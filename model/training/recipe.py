@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from model.augmentation.distortion import Augmentation
 from model.errors import UsageError
 
-_SHARES = ("dropout", "averaging", "validation", "degradation", "normalised", "drawn", "outliers", "distillation")
+_SHARES = (
+    "dropout",
+    "averaging",
+    "validation",
+    "degradation",
+    "normalised",
+    "drawn",
+    "outliers",
+    "teacher_dropout",
+    "distillation",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +29,7 @@ class Recipe:
         batch_size: Images per step.
         learning_rate: Peak of Adam's learning rate. It rises linearly in the first epoch, then falls to 0 along a
             cosine.
-        dropout: Share of units that training drops, before and after the dense layer.
+        dropout: Share of units that training drops, before and after the network's dense layer.
         averaging: Decay per step of the moving average of the weights. The averaged weights are the result.
         validation: Share of the images held out of training: of MNIST's 60,000 about 5,000.
         augmentation: Distortions of the training images.
@@ -29,6 +39,7 @@ class Recipe:
         outliers: Share of images without a digit in each batch. From them, the network learns to have low confidence.
         teachers: Number of larger networks that are trained first. The network distils from them.
         teacher_epochs: Number of each teacher's passes over the training images.
+        teacher_dropout: The teachers' `dropout`. They are larger, and learn more variety with it.
         distillation: Weight of the teachers' opinion, from 0 to less than 1. The label has the remaining weight.
         refines: Whether the network starts with the weights of an earlier model, not with random ones.
             It then copies that model's opinion, except of taught images, of which only the label counts.
@@ -45,16 +56,17 @@ class Recipe:
     share: float = 1.0
     batch_size: int = 128
     learning_rate: float = 3e-3
-    dropout: float = 0.15
+    dropout: float = 0.05
     averaging: float = 0.999
     validation: float = 1 / 12
     augmentation: Augmentation = field(default_factory=Augmentation)
     degradation: float = 0.022
     normalised: float = 0.15
-    drawn: float = 0.16
-    outliers: float = 0.08
+    drawn: float = 0.2
+    outliers: float = 0.09
     teachers: int = 1
     teacher_epochs: int = 15
+    teacher_dropout: float = 0.15
     distillation: float = 0.7
     refines: bool = False
     fidelity: float = 0.0

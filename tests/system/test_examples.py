@@ -223,11 +223,11 @@ def prepare(example, digitmill, mill, server, variant):
 
 def prepare_models(registry, client, variant, *, rolls_back):
     """Publish three versions, the last of which is the candidate. The baseline is live, or was until a moment ago."""
-    for day in (24, 25, 26):
+    for day in (24, 25, 27):
         registry.publish(*variant(f"202611{day}", temperature=1.0 + day / 100))
     if registry.live() != registry.baseline.version:
         registry.promote(registry.baseline.version, reason="test")
-    client.hset(registry_keys.ALIASES, "candidate", registry.resolve("20261126"))  # as before the last example
+    client.hset(registry_keys.ALIASES, "candidate", registry.resolve("20261127"))  # as before the last example
     if rolls_back:
         registry.promote(registry.resolve("candidate"), reason="test", canary=False)
 

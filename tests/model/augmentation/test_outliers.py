@@ -15,7 +15,7 @@ from model.images.fitting import BOX, SIDE
 
 def test_the_same_state_gives_the_same_images(samples: Dataset):
     """The same random state gives the same images, and another state gives other images."""
-    first, again, other = (outliers.draw(300, np.random.default_rng(seed), samples.train.images) for seed in (1, 1, 2))
+    first, again, other = (outliers.draw(300, np.random.default_rng(seed), samples.train) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -24,7 +24,7 @@ def test_the_same_state_gives_the_same_images(samples: Dataset):
 @settings(max_examples=60, deadline=None)
 def test_any_number_can_be_drawn(samples: Dataset, count: int, seed: int, with_digits: bool):
     """Drawing gives the requested number of images, each with ink that stands out from its paper."""
-    digits = samples.train.images if with_digits else None
+    digits = samples.train if with_digits else None
     images = outliers.draw(count, np.random.default_rng(seed), digits)
     assert images.dtype == np.uint8
     assert images.shape == (count, SIDE, SIDE)
@@ -63,12 +63,27 @@ def test_numbers_fill_the_box(samples: Dataset):
     assert 0.6 < (boxes[:, 0] > boxes[:, 1]).mean() < 0.95
 
 
-def test_crossing_out_covers_the_digit(samples: Dataset):
-    """What crosses a digit out is at least as wide and as high as the digit, nearly, and adds much ink."""
-    digits = samples.train.images[:1].repeat(100, axis=0)
+@pytest.mark.parametrize("digit", range(10))
+def test_crossing_out_changes_the_digit(samples: Dataset, digit: int):
+    """A crossed-out digit fills the box together with its strokes, and differs clearly from the digit alone."""
+    digits = samples.train[np.flatnonzero(samples.train.labels == digit)[:1].repeat(100)]
+    left, top, width, height = cv2.boundingRect(digits.images[0])
+    alone = np.zeros((SIDE, SIDE), np.uint8)
+    outliers._place(digits.images[0][top : top + height, left : left + width], alone)
     crossed = outliers._crossed_out(100, np.random.default_rng(1), digits)
-    assert np.mean(crossed >= digits) > 0.99
-    assert (crossed.mean(axis=(1, 2)) > 1.15 * digits.mean()).all()
+    assert np.abs(crossed.astype(float) - alone).mean(axis=(1, 2)).min() > 8
+    assert all(BOX - 1 <= max(cv2.boundingRect(image)[2:]) <= BOX for image in crossed)
+
+
+def test_one_stroke_crosses_only_what_never_has_one(samples: Dataset):
+    """A stroke beyond both sides makes many twos, fives and eights wide, but no zero, one, four or seven gets one."""
+    wide = {}
+    for digit in range(10):
+        same = np.flatnonzero(samples.train.labels == digit)
+        crossed = outliers._crossed_out(300, np.random.default_rng(1), samples.train[same])
+        boxes = [cv2.boundingRect(np.where(image > 100, image, np.uint8(0))) for image in crossed]
+        wide[digit] = sum(width > 1.25 * height for _, _, width, height in boxes)
+    assert min(wide[2], wide[5], wide[8]) > 3 * max(wide[0], wide[1], wide[4], wide[7])
 
 
 def test_a_single_plain_circle_is_not_an_outlier():

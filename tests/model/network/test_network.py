@@ -12,10 +12,10 @@ from model.errors import ModelError
 
 
 def test_parameters(network):
-    """The network has 225,034 parameters, all of them trainable."""
+    """The network has 390,410 parameters, all of them trainable."""
     built = network.build()
     trainable = sum(np.prod(each.shape) for each in built.trainable_variables)
-    assert built.count_params() == trainable == 225_034
+    assert built.count_params() == trainable == 390_410
 
 
 def test_layers(network):
@@ -27,10 +27,11 @@ def test_layers(network):
         "pool1": (13, 13, 32),
         "conv2": (11, 11, 64),
         "pool2": (5, 5, 64),
-        "flatten": (1600,),
-        "dropout1": (1600,),
-        "dense": (128,),
-        "dropout2": (128,),
+        "conv3": (3, 3, 128),
+        "flatten": (1152,),
+        "dropout1": (1152,),
+        "dense": (256,),
+        "dropout2": (256,),
         "logits": (10,),
     }
 
@@ -38,7 +39,7 @@ def test_layers(network):
 def test_weights_have_plain_names():
     """The weights are named by layer, as in the shipped file."""
     assert sorted(load((BASELINE / WEIGHTS).read_bytes())) == [
-        f"{layer}/{kind}" for layer in ("conv1", "conv2", "dense", "logits") for kind in ("bias", "kernel")
+        f"{layer}/{kind}" for layer in ("conv1", "conv2", "conv3", "dense", "logits") for kind in ("bias", "kernel")
     ]
 
 
@@ -49,6 +50,17 @@ def test_written_weights_are_read_back(network, tmp_path, samples):
     path.write_bytes(network.dump_weights(built))
     images = samples.test.images
     assert np.array_equal(network.logits(network.load_weights(path), images), network.logits(built, images))
+
+
+def test_the_earlier_architecture_is_loaded_and_copied(network, tmp_path, samples):
+    """Weights of a network with two convolutions are loaded into such a network. A refinement starts with its copy."""
+    path, earlier = tmp_path / WEIGHTS, network._network(earlier=True)
+    assert earlier.count_params() == 225_034
+    path.write_bytes(network.dump_weights(earlier))
+    loaded = network.load_weights(path)
+    images = samples.test.images
+    for same in (loaded, network.build(0.1, loaded)):
+        assert np.array_equal(network.logits(same, images), network.logits(earlier, images))
 
 
 @pytest.mark.parametrize("build", ["build", "build_teacher"])
@@ -85,12 +97,12 @@ def spoilt(change):
         pytest.param(lambda: spoilt(lambda arrays: arrays.pop("conv1/bias")), "conv1/bias", id="one missing"),
         pytest.param(lambda: spoilt(lambda arrays: arrays.update(extra=np.zeros(1))), "extra", id="one too many"),
         pytest.param(
-            lambda: spoilt(lambda arrays: arrays.update({"dense/bias": np.zeros(127, np.float32)})),
+            lambda: spoilt(lambda arrays: arrays.update({"dense/bias": np.zeros(255, np.float32)})),
             "dense/bias",
             id="another shape",
         ),
         pytest.param(
-            lambda: spoilt(lambda arrays: arrays.update({"dense/bias": np.zeros(128)})), "dense/bias", id="wide floats"
+            lambda: spoilt(lambda arrays: arrays.update({"dense/bias": np.zeros(256)})), "dense/bias", id="wide floats"
         ),
     ],
 )

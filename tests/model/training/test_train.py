@@ -149,7 +149,7 @@ def test_a_refinement_copies_the_model_that_it_refines_on_all_but_what_was_taugh
     keras.utils.set_random_seed(1)
     zeros, ones = (samples.train.images[samples.train.labels == digit][:48] for digit in (0, 1))
     digits = Digits(np.concatenate([zeros, ones]), np.repeat(np.array([0, 7], np.uint8), 48))
-    quickly = dataclasses.replace(REFINING, epochs=6, batch_size=32, learning_rate=5e-3, averaging=0.5, fidelity=0.05)
+    quickly = dataclasses.replace(REFINING, epochs=20, batch_size=32, learning_rate=5e-3, averaging=0.5, fidelity=0.05)
     recipe = dataclasses.replace(quickly, normalised=0.0, drawn=0.0, outliers=0.0)
     batches = Batches(digits, recipe, 1, taught=48)
     trainer = NetworkTrainer(build(), build(), batches, recipe, epochs=recipe.epochs, teachers=[always(3)])

@@ -371,7 +371,7 @@ def mixed(digits, png):
         png(images[0]),
         png(np.hstack(images[2:4])),
         png(np.zeros((40, 60), np.uint8)),
-        png(np.hstack(images[7:10])),
+        png(np.hstack(images[9:12])),
         b"not an image",
         png(images[1]),
     )
@@ -380,7 +380,7 @@ def mixed(digits, png):
         labels[:1],
         labels[2:4],
         [],
-        labels[7:10],
+        labels[9:12],
         [],
         labels[1:2],
     ]
@@ -454,7 +454,7 @@ def test_raw_images_have_one_digit_each(processor, submit, ledger, digits):
 def test_many_digits_are_answered_in_several_parts(processor, submit, ledger, digits, png, monkeypatch):
     """A worker takes only so many digits at a time, and other workers get the rest, as with costly images."""
     monkeypatch.setattr(reading, "MAX_PARTS", 3)
-    files = tuple(png(np.hstack(digits.images[start : start + 2])) for start in range(0, 10, 2))
+    files = tuple(png(np.hstack(digits.images[start : start + 2])) for start in range(10, 20, 2))
     waiting = [submit(files, several=True)]
     while waiting:
         for each in waiting:
@@ -464,7 +464,7 @@ def test_many_digits_are_answered_in_several_parts(processor, submit, ledger, di
     assert len(parts) > 2
     results = [Result.from_wire(data) for data in ledger.results(parts).values()]
     read = [digit for result in results for number in numbers_in(result)[0] for digit in number]
-    assert read == digits.labels[:10].tolist()
+    assert read == digits.labels[10:20].tolist()
     assert ledger.job("job").answered == 5
 
 

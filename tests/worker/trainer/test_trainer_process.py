@@ -204,7 +204,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_a_published_model_a
 
 @pytest.mark.parametrize(
     ("largest", "where"),
-    [(100_000, "training/full"), (1_000_000, "training/full/candidate/training")],
+    [(100_000, "training/full"), (2_000_000, "training/full/candidate/training")],
     ids=["before the training", "after the first epoch"],
 )
 def test_a_full_disk_ends_a_training_and_the_reason_says_so(
