@@ -9,7 +9,8 @@ temperature.
 The network learned from `model.augmentation.outliers`, so the benchmark draws images of its own. It sets letters, signs
 and words in fonts and distorts them, crops scikit-learn's two photographs, draws logos and empty tiles, puts several of
 MNIST's test digits into one image, and crosses them out. It leaves out letters that people write like digits (O, I, Z,
-S, …) and single plain circles, because nobody can tell them apart from digits.
+S, …) and single plain circles, because nobody can tell them apart from digits. Some kinds resemble what training draws:
+letters, scribbles, empty tiles, numbers, and logos, which are much like `model.augmentation.emblems`.
 
 scikit-learn is not among the packages of the tests, because Keras would import it at each start, which takes a fifth of
 that time. Install it first: `.venv/bin/pip install scikit-learn`.

@@ -5,11 +5,11 @@
 
 The benchmark draws each kind of `surroundings_images.py` with MNIST's digits, one in five printed in a font. Each kind
 has a random choice of digits of its own, so that no ambiguous digit counts in every kind. It encodes each image, and
-then handles it as a worker does. For each kind it prints the shares that are read correctly, those left
-for review because they are refused or below the threshold, those read wrongly, and those read wrongly at or above the
-threshold. An empty shape, and a digit that is crossed out or beside something larger, is right if it is left for
-review, and otherwise confidently wrong. With --training, the digits are ones that trainings hold out, for choosing
-networks and thresholds; the test digits only report.
+then handles it as a worker does. For each kind it prints the shares that are read correctly, those left for review
+because they are refused or below the threshold, those read wrongly, and those read wrongly at or above the threshold.
+An empty shape, and a digit that is crossed out or beside something larger, is right if it is left for review, and
+otherwise confidently wrong. With --training, the digits are ones that trainings hold out, for choosing networks and
+thresholds; the test digits only report.
 """
 
 import zlib

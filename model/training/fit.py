@@ -147,6 +147,7 @@ class _Training:
         keras.utils.set_random_seed(seed)
         with computing_in(self._policy):
             network = make(self._recipe.teacher_dropout if number else self._recipe.dropout)
+        # A teacher's average gives opinions on every batch. The network's is the result, and nothing rounds it.
         with computing_in(self._policy if number else FULL):
             average = make()
         trainer = NetworkTrainer(

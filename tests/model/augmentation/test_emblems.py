@@ -31,14 +31,14 @@ def test_the_same_state_gives_the_same_images():
 
 @pytest.mark.parametrize("kind", emblems._KINDS)
 def test_no_kind_draws_what_is_a_digit(kind):
-    """Each emblem has three parts or more, or a filled one. So none is a single circle, or two of them."""
+    """Each has three parts or more, a filled one, or a shape in an outline. So none is one circle, or a pair."""
     for seed in range(50):
         parts = kind(np.random.default_rng(seed))
         assert len(parts) >= 3 or any(part.is_filled for part in parts) or kind is emblems._in_an_outline
 
 
 def test_an_outline_has_a_large_shape_with_corners_inside():
-    """What is inside an outline has at most 12 corners and two fifths of its size, so no zero with a dot is drawn."""
+    """What is inside an outline has at most 12 corners and at least two fifths of its size, so that none is a dot."""
     for seed in range(50):
         outline, inside = emblems._in_an_outline(np.random.default_rng(seed))
         assert not outline.is_filled

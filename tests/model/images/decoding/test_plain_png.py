@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from model.images.decoding.plain_png import MAX_CHUNKS, MAX_FILE_BYTES, MAX_ROWS_BYTES, decode_plain_png
+from model.images.decoding.cost import MAX_CHUNKS
+from model.images.decoding.plain_png import MAX_FILE_BYTES, MAX_ROWS_BYTES, decode_plain_png
 from tests.model.images.drawings import drawing, encoded
 
 GREY = Image.fromarray(drawing(37, 29))
