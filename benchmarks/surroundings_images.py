@@ -465,7 +465,6 @@ def _underlined(random: Random, pen: Pen, lines: int, *, wavy: bool = False, tou
     canvas, ink = _page(random)
     size = canvas.fill * canvas.side * random.uniform(0.6, 0.8)
     drawn = pen(random, size)
-    drawn = drawn[: round(size) + 4]
     rows, columns = drawn.shape
     height, width = canvas.scene.shape[:2]
     if width > columns * 1.9 and height > rows * 1.4:
