@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.raster import Components, Mask, Region, connected_components
+from model.images.raster import Components, Mask, Region, connected_components, strokes_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,9 @@ class UnderlineLimits:
     """Minimum length by which a line that touches extends on each side of the digit, as a share of its own length.
 
     The foot of a two extends on one side, and begins where the two meets it."""
+
+    foot: float = 2
+    """Minimum length of a foot of the digit on the line, such as that of a two, in stroke widths."""
 
     body: float = 0.5
     """Minimum height of the digit above a line that touches, as a share of the height of the strokes."""
@@ -133,19 +136,24 @@ def _without_touching(whole: Region) -> Mask:
     if is_on_line.mean() < LIMITS.covered:
         return strokes
     rising = np.where(upwards.cumsum(axis=0) == np.arange(1, height + 1)[:, np.newaxis] - lowest, upwards, False)
-    thickness = int(np.median(rising.sum(axis=0)))
+    thicknesses = rising.sum(axis=0)
+    thickness = int(np.median(np.concatenate([thicknesses[:across], thicknesses[-across:]])))
     if thickness > LIMITS.touching_width * height:
         return strokes
     rows = np.arange(height)[:, np.newaxis]
     beneath = rows < np.minimum(lowest, line + 2) + thickness + 1
     body = upwards & ~beneath
-    feet = rising.sum(axis=0) > thickness + thickness // 2
+    feet = thicknesses > thickness + thickness // 2
     for part in (body.any(axis=0), feet):
         columns = np.flatnonzero(part)
         if not len(columns) or min(columns[0], width - 1 - columns[-1]) < LIMITS.beyond * width:
             return strokes
     if np.count_nonzero(body.any(axis=1)) < LIMITS.body * height:
         return strokes
+    stroke = strokes_width(box, cv2.countNonZero(box))
+    is_foot = feet & (thicknesses <= stroke + thickness)
+    if np.count_nonzero(is_foot) >= LIMITS.foot * stroke:
+        body[:, is_foot] = upwards[:, is_foot]
     rest = np.zeros_like(strokes)
     rest[top : top + height, left : left + width] = np.where(body[::-1], np.uint8(255), np.uint8(0))
     return rest

@@ -183,7 +183,7 @@ def test_a_zero_stays_a_zero(across, down, width, turn, mark):
     if mark == "dot":
         cv2.circle(image, MIDDLE, max(3, (across - width) // 4), 20, -1, cv2.LINE_AA)
     elif mark == "slash":
-        end = round(across * 0.75), round(down * 0.75)
+        end = round(max(across, 0.45 * down) * 0.75), round(down * 0.75)  # steeper, it may be a one in an ellipse
         cv2.line(image, (120 - end[0], 120 + end[1]), (120 + end[0], 120 - end[1]), 20, min(width, 12), cv2.LINE_AA)
     assert strokes_kept(image)
 
@@ -255,6 +255,19 @@ def test_an_underline_that_touches_is_left_out_and_the_foot_of_a_two_is_not():
     assert shares_ink(normalise(underlined), alone(SEVEN)) > 0.8
     points = np.array([(90, 80), (110, 60), (140, 70), (140, 100), (85, 180), (190, 180)])
     assert strokes_kept(cv2.polylines(page(), [points], False, 20, 7, cv2.LINE_AA))
+
+
+TWO = [(90, 80), (110, 60), (140, 70), (140, 100), (92, 176), (150, 176)]
+SIX = [(140, 60), (105, 100), (95, 150), (105, 174), (130, 176), (145, 150), (130, 130), (100, 145)]
+
+
+@pytest.mark.parametrize("below", [3, 5])
+@pytest.mark.parametrize("points", [TWO, SIX], ids=["a two", "a six"])
+def test_an_underline_that_touches_leaves_the_foot_of_a_digit(points, below):
+    """What lies on the line between the first and the last foot of the digit belongs to the digit."""
+    digit = cv2.polylines(page(), [np.array(points)], False, 20, 11, cv2.LINE_AA)
+    underlined = cv2.line(digit.copy(), (50, 176 + below), (195, 176 + below), 20, 5, cv2.LINE_AA)
+    assert shares_ink(normalise(underlined), normalise(digit)) > 0.9
 
 
 @QUICK
