@@ -41,6 +41,9 @@ class CrossedOutLimits:
     """Minimum length of all strokes together, as a multiple of the size of the ink. A one that is struck has 1.8 to 2,
     other struck digits more. It saves time."""
 
+    min_two: float = 3
+    """The same with two strokes side by side. A digit that is struck so has 3.1 and more."""
+
     min_scribble: float = 3.3
     """The same with a scribble. Most digits have less."""
 
@@ -58,6 +61,12 @@ class CrossedOutLimits:
     covered: float = 0.95
     """Minimum share of the line between the ends that is ink."""
 
+    furthest: float = 4
+    """Maximum distance between strokes that run side by side, in stroke widths."""
+
+    between: float = 0.6
+    """Maximum share of ink along the middle between them. It is paper, apart from the strokes of the digit."""
+
     parallel: float = 8
     """Maximum angle, in degrees, between strokes that run side by side."""
 
@@ -72,6 +81,14 @@ class CrossedOutLimits:
 
     free_widths: float = 0.8
     """The same as a share of the distance at which nothing is beside it. A stroke that bends there needs as much."""
+
+    free_of_thin: float = 0.7
+    """Length of free ends, as a share of these, that is enough where strokes are thin.
+
+    The bars of fat fours have such ends, too."""
+
+    thin: float = 0.12
+    """Maximum width of thin strokes, as a share of the size of the ink."""
 
     beyond: float = 0.02
     """Minimum length by which a stroke extends beyond the rest on both sides, as a share of the size of the ink."""
@@ -95,6 +112,10 @@ class CrossedOutLimits:
     turns: float = 3.5
     """Number of strokes in the middle of such a scribble. An eight has three, and chalk has frayed sides, too."""
 
+    turns_on_average: float = 3.7
+    """Mean number of strokes in the middle of a scribble that has its `teeth` on one side, where no stroke of the digit
+    joins them."""
+
     many_turns: float = 5
     """Number of strokes in the middle that only a scribble has."""
 
@@ -111,6 +132,7 @@ _SPREAD = [
     share for first in range(4) for share in sorted(_SHARES[first::4], key=lambda share: abs(share - 0.5))
 ]  # the same, far apart first, and from the middle, which the ends of strokes do not reach
 _FIRST = _SPREAD[: _STEPS // 4]
+_INNER = np.array(_SHARES[2:-2])[:, np.newaxis]  # strokes side by side need not begin and end side by side
 
 _Point: TypeAlias = Sequence[int]
 """Column and row."""
@@ -132,17 +154,18 @@ def is_crossed_out(digit: Region) -> bool:
     area = cv2.countNonZero(ink)
     stroke_width = strokes_width(ink, area)
     length = area / (stroke_width * max(width, height))
-    if length >= LIMITS.min_length and _is_struck(digit, stroke_width):
+    if length >= LIMITS.min_length and _is_struck(digit, stroke_width, by_two=length >= LIMITS.min_two):
         return True
     return length >= LIMITS.min_scribble and (_is_scribble(ink) or _is_scribble(ink.T))
 
 
-def _is_struck(digit: Region, width: float) -> bool:
+def _is_struck(digit: Region, width: float, *, by_two: bool) -> bool:
     """Return whether one stroke runs across a digit and beyond it on both sides, or two strokes cross each other on it.
 
     Args:
         digit: The digit with the strokes that may cross it out.
         width: Mean width of strokes in pixels.
+        by_two: Whether there may be two strokes side by side.
     """
     ink = digit.within_bounds
     outermost = max(1, round(LIMITS.at_end * max(ink.shape)))
@@ -157,6 +180,8 @@ def _is_struck(digit: Region, width: float) -> bool:
     if not any(_may_cross(line, corners, ink.shape) and _is_covered(levels, ink.shape[1], line) for line in likely):
         return False  # most digits are done here
     lines = [line for line in (*likely, *outer) if _is_covered(levels, ink.shape[1], line)]
+    if by_two:
+        lines += _side_by_side(ink, lines, width)
     angles = [_angle(*line) for line in lines]
     is_cross = max(angles) - min(angles) >= LIMITS.crossing
     return (is_cross or _may_extend(ink, lines, width)) and _cross_out(ink, lines, width)
@@ -178,6 +203,8 @@ def _cross_out(ink: Mask, lines: Sequence[_Line], width: float) -> bool:
     angles = np.array([_angle(*line) for line in lines])
     distance = LIMITS.beside * width + 1
     least_free = max(LIMITS.free * size, LIMITS.free_widths * distance)
+    if width <= LIMITS.thin * size:
+        least_free *= LIMITS.free_of_thin
     seen: list[float] = []
     for (start, end), angle in zip(both, angles, strict=True):
         length = float(np.hypot(*(end - start)))
@@ -207,6 +234,35 @@ def _cross_out(ink: Mask, lines: Sequence[_Line], width: float) -> bool:
             return True
         seen.append(angle)
     return bool(seen) and max(seen) - min(seen) >= LIMITS.crossing
+
+
+def _side_by_side(ink: Mask, lines: Sequence[_Line], width: float) -> list[_Line]:
+    """Return the lines along strokes that run beside others, with paper between. Their ends may not be corners.
+
+    Args:
+        ink: Mask of the digit and of the strokes across it, (height, width), which fills its bounds.
+        lines: Lines along strokes, at least one.
+        width: Mean width of strokes in pixels.
+    """
+    furthest = round(LIMITS.furthest * width) + 1
+    last = ink.shape[1] - 1, ink.shape[0] - 1
+    ink = cv2.copyMakeBorder(ink, furthest, furthest, furthest, furthest, cv2.BORDER_CONSTANT)
+    both = np.array(lines)
+    starts, along = both[:, 0], both[:, 1] - both[:, 0]
+    normals = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.hypot(*along.T)[:, np.newaxis]
+    found: list[_Line] = []
+    for direction in (-1, 1):
+        shifts = direction * np.arange(1, furthest)[:, np.newaxis, np.newaxis] * normals  # (distances, lines, 2)
+        places = (starts + shifts)[:, :, np.newaxis] + along[:, np.newaxis] * _INNER
+        columns, rows = np.moveaxis((places + (furthest + 0.5)).astype(np.intp), -1, 0)
+        covered = (ink[rows, columns] > 0).mean(axis=2)
+        covered[~np.logical_or.accumulate(covered <= LIMITS.between)] = 0  # it is the same stroke
+        best = covered.argmax(axis=0)
+        for number in np.flatnonzero(covered.max(axis=0) >= LIMITS.covered):
+            ends = (both[number] + shifts[best[number], number]).round().astype(int)
+            left, right = np.clip(ends, 0, last).tolist()
+            found.append((left, right))
+    return found
 
 
 def _may_extend(ink: Mask, lines: Sequence[_Line], width: float) -> bool:
@@ -332,12 +388,15 @@ def _is_scribble(ink: Mask) -> bool:
     strokes = cv2.reduce(begins, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] // 255
     if strokes.max() < LIMITS.turns:
         return False
-    turns = float(np.median(strokes[columns // 4 : max(columns // 4 + 1, columns * 3 // 4)]))
+    middle = strokes[columns // 4 : max(columns // 4 + 1, columns * 3 // 4)]
+    turns = float(np.median(middle))
     if turns >= LIMITS.many_turns:
         return True
     near = max(2, round(LIMITS.side * columns))
-    teeth = min(int(strokes[:near].max()), int(strokes[-near:].max()))
-    return turns >= LIMITS.turns and teeth >= LIMITS.teeth
+    fewer, more = sorted((int(strokes[:near].max()), int(strokes[-near:].max())))
+    if fewer >= LIMITS.teeth:
+        return turns >= LIMITS.turns
+    return more >= LIMITS.teeth and float(middle.mean()) >= LIMITS.turns_on_average
 
 
 _TWO_BY_TWO = np.ones((2, 2), np.uint8)

@@ -27,7 +27,7 @@ class Drawn(NamedTuple):
         components: The components.
         is_candidate: Whether each component may belong to a digit, bool (n,). The others are printed, or were cut off
             by the border. If it holds for none, the first one counts as the digit.
-        is_struck: Whether a line that was left out leans, so that it is not ruled, and may cross the digit out.
+        is_struck: Whether a line that was left out is not ruled, so that it may cross the digit out.
     """
 
     components: Components

@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import SPECK, Drawn
-from model.images.raster import DETAILED_SIDE, Components, Mask, Region
+from model.images.raster import DETAILED_SIDE, Components, Mask, Region, strokes_width
 from model.images.strokes import is_thin
 
 
@@ -32,6 +32,16 @@ class LineLimits:
 
     max_lean: float = 10
     """Maximum angle, in degrees, from level or upright, of a ruled line in a scan or a photograph."""
+
+    max_through: float = 0.2
+    """Maximum share of the other strokes on the smaller side of a ruled line that is as wide as they are.
+
+    Of the lines under digits in `benchmarks/surroundings.py --training`, it is 0, and of the strokes that cross digits
+    out 0.24 and more."""
+
+    max_ruled_width: float = 0.5
+    """Maximum width, as a share of that of the other strokes, of a line that is ruled wherever it lies. Before they are
+    compared, a pixel is taken off the line, because its soft edges count."""
 
     min_rest: float = 0.5
     """Minimum area of the other strokes, as a share of the line's, for the line to be more than the digit itself."""
@@ -105,11 +115,11 @@ def without_lines(strokes: Components) -> Drawn:
         The components of the strokes without a line across the image and without a box, and which of them do not
         belong to a frame.
     """
-    alone, leans = _without_line(strokes.whole)
+    alone, is_struck = _without_line(strokes.whole)
     rest = _without_box(alone)
     if rest is not strokes.whole:
         strokes = Components.of(rest)
-    return Drawn(strokes, ~_belongs_to_frame(strokes), leans)
+    return Drawn(strokes, ~_belongs_to_frame(strokes), is_struck)
 
 
 def _without_line(whole: Region) -> tuple[Region, bool]:
@@ -119,7 +129,7 @@ def _without_line(whole: Region) -> tuple[Region, bool]:
     places, or over a greater length.
 
     Returns:
-        The strokes, and whether a line was removed that leans more than a ruled one.
+        The strokes, and whether a line was removed that may cross the digit out.
     """
     if not whole.touches_border:
         return whole, False
@@ -150,9 +160,28 @@ def _without_line(whole: Region) -> tuple[Region, bool]:
     if cv2.countNonZero(rest) < LINE.min_rest * cv2.countNonZero(line):
         return whole, False
     crossing = cv2.dilate(rest, thick)
-    lean = float(np.degrees(np.arctan2(*np.sort(np.abs(end - start)))))
     alone = Region.of(cv2.bitwise_or(rest, cv2.bitwise_and(strokes, cv2.bitwise_and(line, crossing))))
-    return alone, lean > LINE.max_lean
+    return alone, not _is_ruled(alone, start, end, int(lengths.min()))
+
+
+def _is_ruled(rest: Region, start: NDArray[np.int_], end: NDArray[np.int_], width: int) -> bool:
+    """Return whether a line is ruled: level or upright, and beside the other strokes or thinner than they are.
+
+    Args:
+        rest: The other strokes.
+        start: Column and row of the start of the line.
+        end: Column and row of its end.
+        width: Width of the line in pixels.
+    """
+    lean = float(np.degrees(np.arctan2(*np.sort(np.abs(end - start)))))
+    if lean > LINE.max_lean:
+        return False
+    if width - 1 <= LINE.max_ruled_width * strokes_width(rest.within_bounds, cv2.countNonZero(rest.mask)):
+        return True
+    across, down = end - start
+    rows, columns = rest.mask.nonzero()
+    on_one_side = float((across * (rows - start[1]) > down * (columns - start[0])).mean())
+    return min(on_one_side, 1 - on_one_side) <= LINE.max_through
 
 
 def _without_box(whole: Region) -> Region:

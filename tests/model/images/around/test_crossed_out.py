@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from model.images.doubts import DoubtCode
 from model.images.normalise import normalise_all
@@ -24,6 +26,15 @@ WHOLE = {
     "a four": FOUR,
     "an eight with corners": EIGHT,
     "a one with a foot": [((0.35, 0.35), (0.5, 0.15), (0.5, 0.85)), ((0.3, 0.85), (0.7, 0.85))],
+}
+
+ACROSS = {  # height of the middle and rise, as shares of the side, width, and whether the line crosses the digit out
+    "thin and level": (0.5, 0.0, 0.01, False),
+    "thin and nearly level": (0.5, 0.02, 0.01, False),
+    "thin and leaning": (0.5, 0.3, 0.01, True),
+    "as wide as a stroke and level": (0.5, 0.0, 0.05, True),
+    "as wide as a stroke and nearly level": (0.5, 0.1, 0.05, True),
+    "as wide as a stroke and under the digit": (0.88, 0.0, 0.05, False),
 }
 
 
@@ -57,10 +68,11 @@ def test_the_strokes_of_a_digit_do_not_cross_it_out(lines, width):
     assert doubt_of(page(lines, width=width)) is None
 
 
-@pytest.mark.parametrize(("lean", "doubted"), [(0.0, False), (0.02, False), (0.3, True)])
-def test_a_line_across_the_image_crosses_a_digit_out_only_if_it_leans(lean, doubted):
-    """A ruled line is level, or nearly so in a photograph."""
-    image = page([FIVE, ((-0.1, 0.5 + lean * 0.6), (1.1, 0.5 - lean * 0.6))], width=0.03)
+@pytest.mark.parametrize(("middle", "lean", "width", "doubted"), ACROSS.values(), ids=ACROSS.keys())
+def test_a_line_across_the_image_crosses_a_digit_out_unless_it_is_ruled(middle, lean, width, doubted):
+    """A ruled line is level, or nearly so in a photograph, and thinner than the strokes or beside the digit."""
+    line = page([((-0.1, middle + lean * 0.6), (1.1, middle - lean * 0.6))], width=width)
+    image = np.minimum(line, page([FIVE], width=0.06))
     assert doubt_of(image) is (DoubtCode.CROSSED_OUT if doubted else None)
 
 
@@ -70,6 +82,21 @@ def test_an_image_of_mnists_size_is_never_taken_for_crossed_out(samples):
         image = digit.copy()
         cv2.line(image, (1, 18), (26, 8), 255, 2)
         assert doubt_of(image) is None
+
+
+@given(
+    start=st.tuples(st.floats(0.05, 0.3), st.floats(0.05, 0.95)),
+    end=st.tuples(st.floats(0.7, 0.95), st.floats(0.05, 0.95)),
+    apart=st.floats(0.03, 0.3),
+    side=st.integers(60, 220),
+    width=st.floats(0.02, 0.1),
+)
+@example(start=(0.172, 0.138), end=(0.78, 0.824), apart=0.233, side=178, width=0.039)  # one ends below all ink
+@example(start=(0.186, 0.852), end=(0.932, 0.342), apart=0.106, side=146, width=0.056)
+def test_strokes_side_by_side_may_begin_and_end_anywhere(start, end, apart, side, width):
+    """Whatever two strokes do, a digit under them is looked at without an error."""
+    beside = (start[0] + 0.02, start[1] + apart), (end[0] - 0.02, end[1] + apart)
+    assert doubt_of(page([FIVE, (start, end), beside], side, width)) in (None, *DoubtCode)
 
 
 def test_a_slashed_zero_is_a_zero():
