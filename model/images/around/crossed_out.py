@@ -119,6 +119,12 @@ class CrossedOutLimits:
     many_turns: float = 5
     """Number of strokes in the middle that only a scribble has."""
 
+    end: float = 0.15
+    """Share of the width, at each side, that several strokes across reach, and that a zero with a slash does not."""
+
+    most_of_end: float = 0.5
+    """Minimum share of the columns there that cross as many strokes as there are `teeth`."""
+
     side: float = 0.12
     """Share of the width that is near a side."""
 
@@ -377,7 +383,7 @@ def _without(ink: Mask, lines: Sequence[_Line], width: float) -> Mask:
 
 
 def _is_scribble(ink: Mask) -> bool:
-    """Return whether ink goes to and fro between the left side and the right side.
+    """Return whether ink goes to and fro between the left side and the right side, or in several strokes across.
 
     Args:
         ink: Mask that fills its bounds, (height, width).
@@ -386,9 +392,14 @@ def _is_scribble(ink: Mask) -> bool:
     below = cv2.copyMakeBorder(ink, 1, 0, 0, 0, cv2.BORDER_CONSTANT)
     begins = cv2.subtract(below[1:], below[:-1])
     strokes = cv2.reduce(begins, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] // 255
+    middle = strokes[columns // 4 : max(columns // 4 + 1, columns * 3 // 4)]
+    if middle.mean() >= LIMITS.teeth:
+        reach = max(2, round(LIMITS.end * columns))
+        ends = (float((side >= LIMITS.teeth).mean()) for side in (strokes[:reach], strokes[-reach:]))
+        if min(ends) >= LIMITS.most_of_end:
+            return True
     if strokes.max() < LIMITS.turns:
         return False
-    middle = strokes[columns // 4 : max(columns // 4 + 1, columns * 3 // 4)]
     turns = float(np.median(middle))
     if turns >= LIMITS.many_turns:
         return True
