@@ -2,8 +2,9 @@
 
 A stroke that crosses a digit out begins beside the digit, runs straight across it, and ends beside its other side. So
 both of its ends are corners of the convex hull of all ink, one near the left side and one near the right side, with
-nothing beside the stroke there. The bar of a four begins at a corner of the digit, and that of a seven seldom extends
-beyond the digit on both sides.
+nothing beside the stroke there. Of two strokes side by side, one may have its ends inside the hull. The bar of a four
+begins at a corner of the digit, and that of a seven seldom extends beyond the digit on both sides. Three and more
+strokes across are found by their ends, like the teeth of a scribble.
 """
 
 import math
@@ -13,6 +14,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.images.raster import Mask, Region, lightest_of, strokes_width
 
@@ -42,7 +44,7 @@ class CrossedOutLimits:
     other struck digits more. It saves time."""
 
     min_two: float = 3
-    """The same with two strokes side by side. A digit that is struck so has 3.1 and more."""
+    """The same, for a second stroke to be looked for beside the first. A digit with two has 3.1 and more."""
 
     min_scribble: float = 3.3
     """The same with a scribble. Most digits have less."""
@@ -65,7 +67,7 @@ class CrossedOutLimits:
     """Maximum distance between strokes that run side by side, in stroke widths."""
 
     between: float = 0.6
-    """Maximum share of ink along the middle between them. It is paper, apart from the strokes of the digit."""
+    """Maximum share of ink along some line between them. There is paper, apart from the strokes of the digit."""
 
     parallel: float = 8
     """Maximum angle, in degrees, between strokes that run side by side."""
@@ -83,7 +85,7 @@ class CrossedOutLimits:
     """The same as a share of the distance at which nothing is beside it. A stroke that bends there needs as much."""
 
     free_of_thin: float = 0.7
-    """Length of free ends, as a share of these, that is enough where strokes are thin.
+    """Length of free ends, as a share of `free` and `free_widths`, that is enough where strokes are thin.
 
     The bars of fat fours have such ends, too."""
 
@@ -119,11 +121,18 @@ class CrossedOutLimits:
     many_turns: float = 5
     """Number of strokes in the middle that only a scribble has."""
 
-    end: float = 0.15
-    """Share of the width, at each side, that several strokes across reach, and that a zero with a slash does not."""
+    several: int = 3
+    """Number of strokes right across from which nothing else is asked of them."""
+
+    near_end: float = 0.15
+    """Share of the width, at each side, that such strokes reach."""
 
     most_of_end: float = 0.5
-    """Minimum share of the columns there that cross as many strokes as there are `teeth`."""
+    """Minimum share of the columns there that cross as many strokes."""
+
+    max_run: float = 2.5
+    """Maximum length of one run of ink in the outermost columns, in stroke widths. The sides of an eight and of a zero
+    with a slash are longer."""
 
     side: float = 0.12
     """Share of the width that is near a side."""
@@ -162,7 +171,9 @@ def is_crossed_out(digit: Region) -> bool:
     length = area / (stroke_width * max(width, height))
     if length >= LIMITS.min_length and _is_struck(digit, stroke_width, by_two=length >= LIMITS.min_two):
         return True
-    return length >= LIMITS.min_scribble and (_is_scribble(ink) or _is_scribble(ink.T))
+    if length < LIMITS.min_scribble:
+        return False
+    return any(_is_scribble(way) or _is_struck_often(way, stroke_width) for way in (ink, ink.T))
 
 
 def _is_struck(digit: Region, width: float, *, by_two: bool) -> bool:
@@ -382,28 +393,58 @@ def _without(ink: Mask, lines: Sequence[_Line], width: float) -> Mask:
     return rest
 
 
+def _is_struck_often(ink: Mask, width: float) -> bool:
+    """Return whether three strokes or more run right across, from the left side to the right side.
+
+    Args:
+        ink: Mask that fills its bounds, (height, width).
+        width: Mean width of strokes in pixels.
+    """
+    strokes = _strokes_by_column(ink)
+    if _middle(strokes).mean() < LIMITS.several:
+        return False
+    near = max(2, round(LIMITS.near_end * ink.shape[1]))
+    if min((side >= LIMITS.several).mean() for side in (strokes[:near], strokes[-near:])) < LIMITS.most_of_end:
+        return False
+    outermost = max(1, round(LIMITS.at_end * max(ink.shape)))
+    longest = max(_longest_run(columns) for columns in (ink[:, :outermost], ink[:, -outermost:]))
+    return longest <= LIMITS.max_run * width
+
+
+def _longest_run(columns: Mask) -> int:
+    """Return the number of neighbouring rows, at most, in which columns have ink."""
+    rows = np.flatnonzero(np.concatenate([[True], ~columns.any(axis=1), [True]]))
+    return int(np.diff(rows).max()) - 1
+
+
+def _strokes_by_column(ink: Mask) -> NDArray[np.int32]:
+    """Return how many strokes each column crosses, int32 (width,)."""
+    below = cv2.copyMakeBorder(ink, 1, 0, 0, 0, cv2.BORDER_CONSTANT)
+    begins = cv2.subtract(below[1:], below[:-1])
+    strokes: NDArray[np.int32] = cv2.reduce(begins, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] // 255
+    return strokes
+
+
+def _middle(strokes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the values of the middle half of the columns, at least one."""
+    columns = len(strokes)
+    return strokes[columns // 4 : max(columns // 4 + 1, columns * 3 // 4)]
+
+
 def _is_scribble(ink: Mask) -> bool:
-    """Return whether ink goes to and fro between the left side and the right side, or in several strokes across.
+    """Return whether ink goes to and fro between the left side and the right side.
 
     Args:
         ink: Mask that fills its bounds, (height, width).
     """
-    columns = ink.shape[1]
-    below = cv2.copyMakeBorder(ink, 1, 0, 0, 0, cv2.BORDER_CONSTANT)
-    begins = cv2.subtract(below[1:], below[:-1])
-    strokes = cv2.reduce(begins, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] // 255
-    middle = strokes[columns // 4 : max(columns // 4 + 1, columns * 3 // 4)]
-    if middle.mean() >= LIMITS.teeth:
-        reach = max(2, round(LIMITS.end * columns))
-        ends = (float((side >= LIMITS.teeth).mean()) for side in (strokes[:reach], strokes[-reach:]))
-        if min(ends) >= LIMITS.most_of_end:
-            return True
+    strokes = _strokes_by_column(ink)
     if strokes.max() < LIMITS.turns:
         return False
+    middle = _middle(strokes)
     turns = float(np.median(middle))
     if turns >= LIMITS.many_turns:
         return True
-    near = max(2, round(LIMITS.side * columns))
+    near = max(2, round(LIMITS.side * len(strokes)))
     fewer, more = sorted((int(strokes[:near].max()), int(strokes[-near:].max())))
     if fewer >= LIMITS.teeth:
         return turns >= LIMITS.turns

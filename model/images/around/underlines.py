@@ -64,7 +64,9 @@ class UnderlineLimits:
     The foot of a two extends on one side, and begins where the two meets it."""
 
     foot: float = 2
-    """Minimum length of a foot of the digit on the line, such as that of a two, in stroke widths."""
+    """Minimum length of all feet of the digit on the line, such as that of a two, in stroke widths, for them to stay.
+
+    What lies under them is left as well, because nobody can tell it from them."""
 
     body: float = 0.5
     """Minimum height of the digit above a line that touches, as a share of the height of the strokes."""
@@ -130,23 +132,25 @@ def _without_touching(whole: Region) -> Mask:
     upwards = box[::-1] > 0
     lowest = upwards.argmax(axis=0)
     at = np.arange(width)
-    ends = np.median(lowest[:across]), np.median(lowest[-across:])
-    line = np.interp(at, (across / 2, width - across / 2), ends)
+    heights = np.median(lowest[:across]), np.median(lowest[-across:])
+    line = np.interp(at, (across / 2, width - across / 2), heights)
     is_on_line = np.abs(lowest - line) <= LIMITS.straight * width + 1
     if is_on_line.mean() < LIMITS.covered:
         return strokes
     rising = np.where(upwards.cumsum(axis=0) == np.arange(1, height + 1)[:, np.newaxis] - lowest, upwards, False)
     thicknesses = rising.sum(axis=0)
-    thickness = int(np.median(np.concatenate([thicknesses[:across], thicknesses[-across:]])))
+    tips = across // 2  # which may be pointed
+    ends = thicknesses[tips:across], thicknesses[width - across : width - tips]
+    thickness = int(max(np.median(end) for end in ends))
     if thickness > LIMITS.touching_width * height:
         return strokes
     rows = np.arange(height)[:, np.newaxis]
     beneath = rows < np.minimum(lowest, line + 2) + thickness + 1
     body = upwards & ~beneath
     feet = thicknesses > thickness + thickness // 2
-    for part in (body.any(axis=0), feet):
+    for part, least in ((body.any(axis=0), 1), (feet, max(2, thickness // 2))):  # a bump on the line is not a foot
         columns = np.flatnonzero(part)
-        if not len(columns) or min(columns[0], width - 1 - columns[-1]) < LIMITS.beyond * width:
+        if len(columns) < least or min(columns[0], width - 1 - columns[-1]) < LIMITS.beyond * width:
             return strokes
     if np.count_nonzero(body.any(axis=1)) < LIMITS.body * height:
         return strokes

@@ -34,14 +34,22 @@ class LineLimits:
     """Maximum angle, in degrees, from level or upright, of a ruled line in a scan or a photograph."""
 
     max_through: float = 0.2
-    """Maximum share of the other strokes on the smaller side of a ruled line that is as wide as they are.
+    """A line as wide as the strokes is ruled only if at most this share of the strokes is on its smaller side.
 
-    Of the lines under digits in `benchmarks/surroundings.py --training`, it is 0, and of the strokes that cross digits
-    out 0.24 and more."""
+    It is 0 for the lines under digits in `benchmarks/surroundings.py --training`, and 0.24 and more for strokes that
+    cross digits out."""
 
     max_ruled_width: float = 0.5
     """Maximum width, as a share of that of the other strokes, of a line that is ruled wherever it lies. Before they are
     compared, a pixel is taken off the line, because its soft edges count."""
+
+    min_width: int = 4
+    """Width in pixels from which a line may be as wide as the strokes. Soft edges double that of thinner ones."""
+
+    beyond: float = 0.08
+    """Length by which a line that crosses a digit out extends beyond it on both sides, as a share of the digit's size.
+
+    The bar of a four that fills its image extends less."""
 
     min_rest: float = 0.5
     """Minimum area of the other strokes, as a share of the line's, for the line to be more than the digit itself."""
@@ -165,7 +173,9 @@ def _without_line(whole: Region) -> tuple[Region, bool]:
 
 
 def _is_ruled(rest: Region, start: NDArray[np.int_], end: NDArray[np.int_], width: int) -> bool:
-    """Return whether a line is ruled: level or upright, and beside the other strokes or thinner than they are.
+    """Return whether a line is ruled: level or upright, and beside the other strokes or less than half as wide.
+
+    The bar of a four that fills its image counts, too, because it does not extend beyond the other strokes.
 
     Args:
         rest: The other strokes.
@@ -176,7 +186,15 @@ def _is_ruled(rest: Region, start: NDArray[np.int_], end: NDArray[np.int_], widt
     lean = float(np.degrees(np.arctan2(*np.sort(np.abs(end - start)))))
     if lean > LINE.max_lean:
         return False
-    if width - 1 <= LINE.max_ruled_width * strokes_width(rest.within_bounds, cv2.countNonZero(rest.mask)):
+    if width < LINE.min_width or width - 1 <= LINE.max_ruled_width * strokes_width(
+        rest.within_bounds, cv2.countNonZero(rest.mask)
+    ):
+        return True
+    left, top, *size = rest.bounds
+    along = int(np.abs(end - start).argmax())
+    first, length = (left, top)[along], size[along]
+    room = min(first, rest.mask.shape[1 - along] - first - length)
+    if room < LINE.beyond * max(size):
         return True
     across, down = end - start
     rows, columns = rest.mask.nonzero()

@@ -264,7 +264,7 @@ SIX = [(140, 60), (105, 100), (95, 150), (105, 174), (130, 176), (145, 150), (13
 @pytest.mark.parametrize("below", [3, 5])
 @pytest.mark.parametrize("points", [TWO, SIX], ids=["a two", "a six"])
 def test_an_underline_that_touches_leaves_the_foot_of_a_digit(points, below):
-    """What lies on the line between the first and the last foot of the digit belongs to the digit."""
+    """The foot of a two, or the bowl of a six, stays, although it lies on the line."""
     digit = cv2.polylines(page(), [np.array(points)], False, 20, 11, cv2.LINE_AA)
     underlined = cv2.line(digit.copy(), (50, 176 + below), (195, 176 + below), 20, 5, cv2.LINE_AA)
     assert shares_ink(normalise(underlined), normalise(digit)) > 0.9

@@ -10,6 +10,13 @@ from model.images.doubts import DoubtCode
 from model.images.normalise import normalise_all
 from tests.model.images.drawings import FIVE, SEVEN
 
+
+def ring(x: float, y: float, across: float, down: float):
+    """The points of an ellipse around a point, as shares of the side."""
+    angles = np.linspace(0, 2 * np.pi, 60)
+    return list(zip(x + across * np.cos(angles), y + down * np.sin(angles), strict=True))
+
+
 SCRIBBLE = tuple((0.2 + 0.6 * (turn % 2), 0.1 + 0.1 * turn) for turn in range(9))
 STRUCK = {
     "a stroke upwards": [((0.1, 0.65), (0.9, 0.35))],
@@ -75,6 +82,25 @@ def test_a_line_across_the_image_crosses_a_digit_out_unless_it_is_ruled(middle, 
     line = page([((-0.1, middle + lean * 0.6), (1.1, middle - lean * 0.6))], width=width)
     image = np.minimum(line, page([FIVE], width=0.06))
     assert doubt_of(image) is (DoubtCode.CROSSED_OUT if doubted else None)
+
+
+@pytest.mark.parametrize("width", [0.015, 0.025, 0.04])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [ring(0.5, 0.325, 0.175, 0.175), ring(0.5, 0.675, 0.175, 0.175)],
+        [ring(0.5, 0.5, 0.25, 0.375), ((0.25, 0.5), (0.75, 0.5))],
+    ],
+    ids=["an eight of two rings", "a zero with a level bar"],
+)
+def test_rings_are_not_strokes_across(lines, width):
+    """Nearly all columns of an eight cross four strokes, but its sides are longer than the ends of strokes."""
+    assert doubt_of(page(lines, width=width)) is None
+
+
+def test_the_bar_of_a_four_that_fills_its_image_does_not_cross_it_out():
+    """It reaches both borders, but extends beyond the digit on one side only."""
+    assert doubt_of(page([((0.6, 0.1), (0.0, 0.6), (1.0, 0.6)), ((0.65, 0.35), (0.65, 0.9))], width=0.05)) is None
 
 
 def test_an_image_of_mnists_size_is_never_taken_for_crossed_out(samples):
