@@ -173,7 +173,7 @@ def is_crossed_out(digit: Region) -> bool:
         return True
     if length < LIMITS.min_scribble:
         return False
-    return any(_is_scribble(way) or _is_struck_often(way, stroke_width) for way in (ink, ink.T))
+    return any(_is_scribbled_or_struck_often(way, stroke_width) for way in (ink, ink.T))
 
 
 def _is_struck(digit: Region, width: float, *, by_two: bool) -> bool:
@@ -393,16 +393,28 @@ def _without(ink: Mask, lines: Sequence[_Line], width: float) -> Mask:
     return rest
 
 
-def _is_struck_often(ink: Mask, width: float) -> bool:
-    """Return whether three strokes or more run right across, from the left side to the right side.
+def _is_scribbled_or_struck_often(ink: Mask, width: float) -> bool:
+    """Return whether ink goes to and fro between the left side and the right side, or in several strokes across.
 
     Args:
         ink: Mask that fills its bounds, (height, width).
         width: Mean width of strokes in pixels.
     """
     strokes = _strokes_by_column(ink)
-    if _middle(strokes).mean() < LIMITS.several:
-        return False
+    if strokes.max() < LIMITS.several:
+        return False  # most digits are done here
+    middle = strokes[len(strokes) // 4 : max(len(strokes) // 4 + 1, len(strokes) * 3 // 4)]
+    return _is_scribble(strokes, middle) or (middle.mean() >= LIMITS.several and _is_struck_often(ink, strokes, width))
+
+
+def _is_struck_often(ink: Mask, strokes: NDArray[np.int32], width: float) -> bool:
+    """Return whether several strokes run right across, from the left side to the right side.
+
+    Args:
+        ink: Mask that fills its bounds, (height, width).
+        strokes: How many strokes each column crosses, int32 (width,).
+        width: Mean width of strokes in pixels.
+    """
     near = max(2, round(LIMITS.near_end * ink.shape[1]))
     if min((side >= LIMITS.several).mean() for side in (strokes[:near], strokes[-near:])) < LIMITS.most_of_end:
         return False
@@ -425,22 +437,15 @@ def _strokes_by_column(ink: Mask) -> NDArray[np.int32]:
     return strokes
 
 
-def _middle(strokes: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the values of the middle half of the columns, at least one."""
-    columns = len(strokes)
-    return strokes[columns // 4 : max(columns // 4 + 1, columns * 3 // 4)]
-
-
-def _is_scribble(ink: Mask) -> bool:
+def _is_scribble(strokes: NDArray[np.int32], middle: NDArray[np.int32]) -> bool:
     """Return whether ink goes to and fro between the left side and the right side.
 
     Args:
-        ink: Mask that fills its bounds, (height, width).
+        strokes: How many strokes each column crosses, int32 (width,).
+        middle: The same of the middle half of the columns.
     """
-    strokes = _strokes_by_column(ink)
     if strokes.max() < LIMITS.turns:
         return False
-    middle = _middle(strokes)
     turns = float(np.median(middle))
     if turns >= LIMITS.many_turns:
         return True
