@@ -5,6 +5,7 @@ zero drawn with a marker, whose hole follows its rim. The digit is something els
 sometimes ink of another grey. So what is on the surface is looked for in the image again, on the surface alone.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -72,6 +73,17 @@ class SurfaceLimits:
 
     convex: float = 0.86
     """Minimum area of a hole, as a share of its own hull's, for the hole to be that of a zero."""
+
+    beside_slash: float = 0.7
+    """The same of two holes that are alike, as those beside the slash of a bold zero, which end in points."""
+
+    alike: float = 0.75
+    """Minimum area of one of them, as a share of the other's. Parts of a digit have up to 1, but are not centred."""
+
+    centred: float = 0.03
+    """Maximum distance of the middle of both from the middle of the rim, as a share of the radius.
+
+    Parts of a digit have 0.04 and more."""
 
     hole_length: float = 0.25
     """Minimum length of a hole that could be a digit, as a share of the shorter side of the surface."""
@@ -213,7 +225,8 @@ def _could_carry_digit(ink: Mask, rim: Rim) -> bool:
         return True
     holes = [parts.mask_of_one(index) for index in large]
     if len(holes) > 1:  # in the loops of an eight, and beside the slash of a zero, paper is convex
-        return not all(_convexity(hole) >= LIMITS.convex for hole in holes)
+        least = LIMITS.beside_slash if _are_beside_slash(holes, rim) else LIMITS.convex
+        return any(_convexity(hole) < least for hole in holes)
     [hole] = holes
     points = cv2.findNonZero(hole)
     _, _, width, height = cv2.boundingRect(points)
@@ -223,6 +236,17 @@ def _could_carry_digit(ink: Mask, rim: Rim) -> bool:
     if _convexity(hole) < LIMITS.convex:
         return True
     return not _is_zero(columns, rows, columns - width, rows - height, rim)
+
+
+def _are_beside_slash(holes: list[Mask], rim: Rim) -> bool:
+    """Return whether two holes are of one size and around the middle of a rim, as those beside the slash of a zero."""
+    first, second = (cv2.countNonZero(hole) for hole in holes)
+    if min(first, second) < LIMITS.alike * max(first, second):
+        return False
+    both = cv2.moments(cv2.bitwise_or(*holes), binaryImage=True)
+    ring = cv2.moments(rim.hull)
+    across, down = (both[axis] / both["m00"] - ring[axis] / ring["m00"] for axis in ("m10", "m01"))
+    return math.hypot(across, down) <= LIMITS.centred * float(rim.radius.mean())
 
 
 def _convexity(mask: Mask) -> float:

@@ -188,6 +188,14 @@ def test_a_zero_stays_a_zero(across, down, width, turn, mark):
     assert strokes_kept(image)
 
 
+@pytest.mark.parametrize(("width", "slash", "side"), [(33, 7, 36), (36, 6, 42), (43, 8, 51), (40, 5, 57)])
+def test_a_bold_zero_with_a_slash_is_not_a_surface(width, slash, side):
+    """What is left of its hole are two slivers around its middle. A digit on a disc is not centred so."""
+    image = cv2.ellipse(page(), MIDDLE, (54 - width // 2, 82 - width // 2), 3, 0, 360, 20, width, cv2.LINE_AA)
+    cv2.line(image, (88, 169), (152, 71), 20, slash, cv2.LINE_AA)
+    assert strokes_kept(cv2.resize(image[20:220, 20:220], (side, side), interpolation=cv2.INTER_AREA))
+
+
 @pytest.mark.parametrize("lean", [25, 35, 45])
 @pytest.mark.parametrize("share", [0.55, 0.65, 0.75, 0.95])
 def test_a_slanted_one_in_an_ellipse_is_not_a_slash(share, lean):
