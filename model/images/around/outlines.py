@@ -70,6 +70,9 @@ class OutlineLimits:
     thin_pixels: float = 1.8
     """The same in pixels, because a line is not drawn thinner in a small image."""
 
+    thin_exact: float = 0.16
+    """The same of a circle that a program drew, which the zeros of a pen are not."""
+
     pen_width: float = 0.2
     """Maximum width of a line, as a share of the radius, around a digit, unless the line is symmetric. A zero with a
     dash in it is drawn with one pen."""
@@ -77,11 +80,18 @@ class OutlineLimits:
     upright: float = 12
     """Angle from upright, in degrees, up to which a bar that touches the line is a one."""
 
+    off_centre: float = 0.15
+    """Distance of a bar from the middle, as a share of the radius, from which it is a one although it leans. Slashes of
+    zeros have up to 0.08."""
+
     bar: float = 0.3
     """Maximum width of a straight bar, as a share of its length."""
 
     dot: float = 0.72
     """Minimum area of a dot, as a share of the smallest rectangle around it. That of an ellipse is 0.785."""
+
+    dot_shape: float = 0.45
+    """Minimum width of a dot, as a share of its length. A bold one is narrower."""
 
     crumbs: float = 0.2
     """Distance from the line, as a share of the radius, up to which what is left inside belongs to the line."""
@@ -95,6 +105,12 @@ class OutlineLimits:
 
     round: float = 0.93
     """Minimum of the shorter over the longer side of an outline that is round, which few zeros are."""
+
+    exact_round: float = 0.97
+    """Minimum of the shorter over the longer side of a circle that a program drew."""
+
+    exact_asymmetry: float = 0.02
+    """Maximum deviation of its opposite radii, as a share of the radius."""
 
     filled: float = 0.62
     """Minimum size of the inner line of a double outline, as a share of the image inside the outer one."""
@@ -275,7 +291,12 @@ def _followed(strokes: Mask, ink: Mask) -> Outline | None:
     deep = filled_neighbours(rim.start + np.minimum(rim.run, LIMITS.run * width) + 1, met)
     hole = polygon(strokes.shape, rim.inset(deep))
     inside = _without_crumbs(cv2.bitwise_and(strokes, hole), hole, mean)
-    return Outline(rim, width, hole, inside, _content(inside, hole, rim, ink, width))
+    content = _content(inside, hole, rim, ink, width)
+    if content is Content.DIGIT:  # what lies on the line belongs to the digit, too
+        touching = met & (rim.run > LIMITS.run * width)
+        hole = polygon(strokes.shape, rim.inset(np.where(touching, rim.start + width, deep)))
+        inside = _without_crumbs(cv2.bitwise_and(strokes, hole), hole, mean)
+    return Outline(rim, width, hole, inside, content)
 
 
 def _without_crumbs(inside: Mask, hole: Mask, radius: float) -> Mask:
@@ -302,7 +323,7 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
     _, _, hole_width, hole_height = cv2.boundingRect(hole)
     length = max(columns, rows) / min(hole_width, hole_height)
     part = parts.mask_of_one(largest)
-    if length < LIMITS.content or is_blob(part, LIMITS.dot, LIMITS.bar):
+    if length < LIMITS.content or is_blob(part, LIMITS.dot, LIMITS.dot_shape):
         return Content.NOTHING
     touches = cv2.hasNonZero(cv2.bitwise_and(part, ink))
     is_digit = _touching_is_digit if touches else _apart_is_digit
@@ -319,7 +340,8 @@ def _touching_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: f
         width: Width of its line in pixels.
         length: Length of the part, as a share of the diameter of the hole.
     """
-    is_thin = width <= max(LIMITS.thin * rim.radius.mean(), LIMITS.thin_pixels)
+    thin = LIMITS.thin_exact if _is_exact_circle(rim) else LIMITS.thin
+    is_thin = width <= max(thin * rim.radius.mean(), LIMITS.thin_pixels)
     if not is_thin or _is_narrow(rim) or rim.covered(LIMITS.start) < LIMITS.touching_coverage:
         return False
     bar, lean = is_bar(part, LIMITS.bar)
@@ -327,7 +349,21 @@ def _touching_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: f
         return False
     edge = cv2.subtract(hole, cv2.erode(hole, SQUARE, borderValue=0))
     contacts, _ = cv2.connectedComponents(cv2.bitwise_and(part, edge))  # and the background
-    return not bar or contacts <= _ONE_CONTACT or lean <= LIMITS.upright
+    return not bar or contacts <= _ONE_CONTACT or lean <= LIMITS.upright or _is_off_centre(part, rim)
+
+
+def _is_off_centre(bar: Mask, rim: Rim) -> bool:
+    """Return whether the line through a bar passes the middle of an outline by some distance."""
+    across, down, x, y = cv2.fitLine(cv2.findNonZero(bar), cv2.DIST_L2, 0, 0.01, 0.01).ravel().tolist()
+    column, row = rim.centre.tolist()
+    distance = abs(across * (row - y) - down * (column - x))
+    return bool(distance > LIMITS.off_centre * rim.radius.mean())
+
+
+def _is_exact_circle(rim: Rim) -> bool:
+    """Return whether an outline is as round and symmetric as a program draws a circle."""
+    short, long = rim.bounds()
+    return short >= LIMITS.exact_round * long and rim.asymmetry() <= LIMITS.exact_asymmetry
 
 
 def _apart_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: float) -> bool:

@@ -19,8 +19,10 @@ from model.images.raster import (
     border_pixels,
     connected_components,
     cumulative,
+    level_at,
     lightest_of,
     mask_above,
+    ordered,
     quantile,
 )
 
@@ -41,6 +43,23 @@ class SurfaceLimits:
 
     levels: tuple[float, ...] = (0.3, 0.5)
     """Differences from the border of the image, as shares of the greatest, from which pixels may be a surface."""
+
+    min_ground_pixels: int = 32
+    """Minimum of the longer side of an image, in pixels, in which a surface that is not ink is looked for."""
+
+    ground: float = 0.05
+    """Share of the border's pixels at each end of their order that may be drawn, and do not say how even ground is."""
+
+    min_difference: int = 12
+    """Minimum number of levels, of 255, by which such a surface differs from the ground, and at least as much as the
+    ground varies."""
+
+    inked: float = 0.4
+    """Maximum share of such a surface that is ink.
+
+    Of 600 digits with nothing around them, the ink of two zeros covers 0.55 of what differs from their ground, which
+    has the blur around it. Of 32 buttons that are not ink, it covers 0.45 at most. With 0.5, two of 600 zeros on balls
+    are taken for one more ring."""
 
     bounds_area: float = 0.5
     """Minimum area of ink, as a share of its bounds. That of a disc with a digit on it is 0.66, of a drop 0.55."""
@@ -143,15 +162,16 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
     stats, strokes = components.stats, components.mask
     index = int(stats[:, 4].argmax())
     _, _, width, height, area = stats[index].tolist()
-    if min(width, height) < least or max(width, height) < LIMITS.min_long_pixels or area < LIMITS.gate * width * height:
-        return None
     rim = None
-    if area >= LIMITS.bounds_area * width * height:
-        rim = _rim_of_surface(components.mask_of_one(index))
-    if rim is None and area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
-        rim = _rim_of_surface(strokes)
-    if rim is None:
-        rim = _rim_by_level(image, least)
+    if _is_large(width, height, least) and area >= LIMITS.gate * width * height:
+        if area >= LIMITS.bounds_area * width * height:
+            rim = _rim_of_surface(components.mask_of_one(index))
+        if rim is None and area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
+            rim = _rim_of_surface(strokes)
+        if rim is None:
+            rim = _rim_by_level(image, least)
+    if rim is None and max(image.shape) >= LIMITS.min_ground_pixels:
+        rim = _rim_on_ground(image, strokes, least)
     if rim is None:
         return None
     inset = max(LIMITS.inset, _edge(image, rim))
@@ -174,6 +194,34 @@ def _edge(image: Grey, rim: Rim) -> float:
     differs = np.abs(rays[:, :outermost] - face) > max(LIMITS.min_edge, LIMITS.edge * np.ptp(rays))
     reached = np.flatnonzero(differs.mean(axis=0) >= LIMITS.edge_rays)
     return (int(reached[-1]) + 2) / DEPTHS if len(reached) else 0.0
+
+
+def _is_large(width: int, height: int, least: float) -> bool:
+    """Return whether a shape of this size may be a surface, whose shorter side has at least `least` pixels."""
+    return min(width, height) >= least and max(width, height) >= LIMITS.min_long_pixels
+
+
+def _rim_on_ground(image: Grey, strokes: Mask, least: float) -> Rim | None:
+    """Return the rim of a surface that was taken for paper, so that only what is on it is ink.
+
+    It differs from the ground that the border of the image shows.
+    """
+    border = ordered(border_pixels(image))
+    low, ground, high = (level_at(border, share) for share in (LIMITS.ground, 0.5, 1 - LIMITS.ground))
+    difference = cv2.absdiff(image, np.full_like(image, ground))
+    differs = mask_above(difference, max(LIMITS.min_difference, high - low))
+    _, _, width, height = cv2.boundingRect(differs)
+    if not _is_large(width, height, least) or cv2.countNonZero(differs) < LIMITS.bounds_area * width * height:
+        return None
+    parts = connected_components(differs)
+    index = int(parts.stats[:, 4].argmax())
+    _, _, width, height, area = parts.stats[index].tolist()
+    if not _is_large(width, height, least) or area < LIMITS.bounds_area * width * height:
+        return None
+    surface = parts.mask_of_one(index)
+    if cv2.countNonZero(cv2.bitwise_and(surface, strokes)) > LIMITS.inked * area:
+        return None
+    return _rim_of_surface(surface)
 
 
 def _rim_by_level(image: Grey, least: float) -> Rim | None:

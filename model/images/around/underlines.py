@@ -38,9 +38,10 @@ class UnderlineLimits:
     """Height, as a share of the digit's, by which a line may begin above the digit's lowest ink."""
 
     gap: float = 0.5
-    """Minimum distance between a line and the digit, as a share of the line's thickness.
+    """Minimum distance between a line and the digit, as a share of the line's thickness or of the digit's strokes,
+    whichever is thinner: two lines may have run into one.
 
-    The foot of a two that is broken off is nearer."""
+    The foot of a two that is broken off is nearer, unless it extends on both sides (`beyond`)."""
 
     large: int = 32
     """Height of a digit, in pixels, from which the distance may be a pixel less, because blur reduces it."""
@@ -59,7 +60,8 @@ class UnderlineLimits:
     """Minimum share of columns in which the strokes end in the line."""
 
     beyond: float = 0.12
-    """Minimum length by which a line that touches extends on each side of the digit, as a share of its own length.
+    """Minimum length by which a line that touches, or nearly does, extends on each side of the digit, as a share of its
+    own length.
 
     The foot of a two extends on one side, and begins where the two meets it."""
 
@@ -99,7 +101,7 @@ def without_underlines(strokes: Components) -> Components:
 
 def _are_lines(components: Components) -> NDArray[np.bool_]:
     """Return which components are lines under the tallest one, or mirror such a line above it, bool (n,)."""
-    left, top, width, height, area = components.stats.T
+    left, top, width, height, _ = components.stats.T
     digit = int(height.argmax())
     tall, wide = height[digit], width[digit]
     below = top - (top[digit] + tall)
@@ -107,9 +109,9 @@ def _are_lines(components: Components) -> NDArray[np.bool_]:
     flat = (width >= LIMITS.flat * height) & (height <= LIMITS.height * tall)
     long = width >= np.maximum(LIMITS.width * wide, LIMITS.length * tall)
     starts_below = below >= -LIMITS.overlap * tall
-    near = (below <= LIMITS.reach * tall) & (below + (tall >= LIMITS.large) >= LIMITS.gap * area / width)
     lines: NDArray[np.bool_] = starts_below & flat & long & (inside >= LIMITS.inside * wide)
-    if not (lines & near).any():  # one is near, the others under it
+    near = lines & (below <= LIMITS.reach * tall)
+    if not near.any() or not (near & _are_apart(components, digit)).any():  # one is near, the others under it
         return np.zeros(len(height), np.bool_)
     starts = np.abs(left[:, np.newaxis] - left[lines])
     ends = np.abs((left + width)[:, np.newaxis] - (left + width)[lines])
@@ -119,6 +121,23 @@ def _are_lines(components: Components) -> NDArray[np.bool_]:
     extends = (left < left[digit]) & (left + width > left[digit] + wide)
     lines |= flat & extends & mirrors & is_above
     return lines
+
+
+def _are_apart(components: Components, digit: int) -> NDArray[np.bool_]:
+    """Return which components, if they are under a digit, are not its broken foot, bool (n,).
+
+    Args:
+        components: Components of all strokes.
+        digit: Index of the digit.
+    """
+    left, top, width, height, area = components.stats.T
+    right = left + width
+    below = top - (top[digit] + height[digit])
+    thickness = np.minimum(area / width, strokes_width(components.mask_of_one(digit), int(area[digit])))
+    is_far = below + (height[digit] >= LIMITS.large) >= LIMITS.gap * thickness
+    extends = np.minimum(left[digit] - left, right - right[digit]) >= LIMITS.beyond * width
+    is_apart: NDArray[np.bool_] = is_far | (extends & (below >= 0))
+    return is_apart
 
 
 def _without_touching(whole: Region) -> Mask:

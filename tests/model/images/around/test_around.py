@@ -130,6 +130,51 @@ def test_a_digit_that_touches_its_circle_is_cut_out():
     assert shares_ink(normalise(image), alone(SEVEN)) > 0.8
 
 
+NINE = [(0.75, 0.1), (0.4, 0.0), (0.1, 0.12), (0.1, 0.35), (0.4, 0.45), (0.75, 0.35), (0.75, 0.1), (0.7, 1.0)]
+
+
+@pytest.mark.parametrize("way", [(0, -1), (-0.7, -0.7)])
+def test_a_stroke_that_lies_on_the_circle_stays_whole(way):
+    """The loop of a nine keeps its width where it touches the circle, and so it stays closed."""
+    for reach in range(60):
+        shift = round(way[0] * reach), round(way[1] * reach)
+        nine = write(page(), line=NINE, width=12, shift=shift)
+        rows, columns = np.nonzero(nine < 128)
+        if np.hypot(rows - 120, columns - 120).max() >= 98:
+            break
+    shown = normalise(write(circle(100, 6), line=NINE, width=12, shift=shift))
+    assert shares_ink(shown, normalise(write(page(), line=NINE, width=12))) > 0.8
+
+
+@pytest.mark.parametrize(("turn", "away"), [(0, 60), (20, 55), (35, 45), (-30, 50)])
+def test_a_one_from_side_to_side_is_a_one_if_it_is_off_centre(turn, away):
+    """The slash of a zero runs through the middle."""
+    angle = np.radians(turn)
+    normal, way = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    ends = [120 + away * normal + sign * 110 * way for sign in (-1, 1)]
+    within = cv2.circle(np.zeros((SIDE, SIDE), np.uint8), MIDDLE, 98, 255, -1)
+    bar = cv2.line(page(), *(end.round().astype(int).tolist() for end in ends), 20, 9, cv2.LINE_AA)
+    bar = np.where(within, bar, 250).astype(np.uint8)
+    assert shares_ink(normalise(np.minimum(bar, circle(100, 6))), normalise(bar)) > 0.7
+
+
+def test_a_bold_short_one_in_a_circle_is_not_a_dot():
+    """It is two and a half times as long as wide."""
+    image = cv2.line(circle(100, 6), (120, 95), (120, 145), 20, 34)
+    assert not strokes_kept(image)
+
+
+@pytest.mark.parametrize(("face", "gloss"), [(85, 25), (85, 40), (100, 0), (100, 25)])
+def test_a_dim_button_with_a_bright_digit_is_left_out(face, gloss):
+    """The digit alone is ink then, and the button was taken for paper."""
+    disc = circle(60, -1, 255, page(0))
+    light = cv2.bitwise_and(disc, cv2.circle(page(0), (120, 30), 86, 255, -1))
+    image = np.where(light, face + gloss, circle(60, -1, face, page(40)))
+    image = image + np.random.default_rng(0).normal(0, 1.5, image.shape)
+    image = write(np.clip(image, 0, 255).astype(np.uint8), ink=240, size=70, width=7)
+    assert shares_ink(normalise(image), normalise(write(page(), size=70, width=7))) > 0.9
+
+
 @pytest.mark.parametrize("kind", ["a disc", "a filled ellipse", "a tile", "two circles", *list(OUTLINES)[-2:]])
 def test_a_shape_with_nothing_in_it_is_refused(kind):
     """An empty disc, tile, box or double circle is blank, and not a zero."""
@@ -245,6 +290,16 @@ def test_a_line_above_is_left_out_if_one_below_is_like_it(digit):
     loose = cv2.line(cv2.polylines(page(), [body], False, 20, 9, cv2.LINE_AA), (80, 50), (150, 50), 20, 9, cv2.LINE_AA)
     underlined = cv2.line(loose.copy(), (75, 200), (155, 200), 20, 5, cv2.LINE_AA)
     assert shares_ink(normalise(underlined), normalise(loose)) > 0.95
+
+
+@pytest.mark.parametrize("apart", [5, 9])
+def test_two_underlines_that_meet_are_left_out(apart):
+    """They are one line that is as thick as both, near to the digit."""
+    image = write(page(), line=SEVEN)
+    bottom = int(np.flatnonzero((image < 128).any(axis=1))[-1])
+    for start in (bottom + 7, bottom + 7 + apart):
+        cv2.line(image, (60, start), (180, bottom + 7), 20, 5, cv2.LINE_AA)
+    assert shares_ink(normalise(image), alone(SEVEN)) > 0.95
 
 
 def test_a_wavy_underline_is_left_out():
