@@ -20,7 +20,7 @@ import numpy as np
 from inputs import add_mnist, add_model, add_training, labelled_files, options, read_classifier, read_digits
 from numpy.typing import NDArray
 from scruffy_images import Digit
-from several_images import LABELS, LAYOUTS, SINGLES, STYLES, as_array, several
+from several_images import LABELS, LAYOUTS, SINGLES, STYLES, TOUCHING, as_array, several
 
 from model.data.digits import Digits
 from model.errors import FailureCode
@@ -70,12 +70,14 @@ def _print_several(digits: Digits, count: int, classifier: Classifier) -> None:
     chosen = random.integers(0, len(digits), (count, 2))
     files = [as_array([Digit(digits.images[number]) for number in pair]) for pair in chosen]
     _print_row("28 x 56", "row", files, digits.labels[chosen].tolist(), np.zeros(count), classifier)
-    for style in ("raw", "pen"):
+    for style in ("raw", "pen", "boxes"):
         files, numbers = [], []
         for _ in range(count):
             chosen = random.integers(0, len(digits), 2)
             numbers.append(digits.labels[chosen].tolist())
-            files.append(several(random, style, [Digit(digits.images[number]) for number in chosen], (), "row", -0.05))
+            files.append(
+                several(random, style, [Digit(digits.images[number]) for number in chosen], (), "row", -TOUCHING)
+            )
         _print_row(f"touching {style}", "row", files, numbers, np.zeros(count), classifier)
 
 

@@ -24,6 +24,9 @@ Stroke: TypeAlias = Sequence[tuple[float, float]]
 WIDTH = 0.7
 """Width of a digit, as a share of its height."""
 
+TOUCHING = 0.05
+"""Length by which digits overlap that touch, in digit widths, and width of the line of a box, so that boxes join."""
+
 LAYOUTS = ("row", "column")
 
 FONTS = tuple(
@@ -74,6 +77,29 @@ def beside_print(random: Random, digits: Sequence[Digit], labels: Sequence[int],
     return printed(random, digits, labels[:1], height * random.uniform(0.7, 1)) + pen(random, digits[1:], (), height)
 
 
+def boxes(random: Random, digits: Sequence[Digit], labels: Sequence[int], height: float) -> list[Plane]:
+    """Draw each digit in a box, as in the cells of a form."""
+    line = math.ceil(TOUCHING * WIDTH * height)
+    return [_in_square(ink, height, lambda square: cv2.rectangle(square, (0, 0), _last(square), 1.0, 2 * line - 1))
+            for ink in pen(random, digits, labels, height)]  # fmt: skip
+
+
+def circles(random: Random, digits: Sequence[Digit], labels: Sequence[int], height: float) -> list[Plane]:
+    """Draw each digit in a circle."""
+    line = max(1, round(height * random.uniform(0.03, 0.08)))
+
+    def circle(square: Plane) -> None:
+        middle = len(square) // 2
+        cv2.circle(square, (middle, middle), middle - line, 1.0, line, cv2.LINE_AA)
+
+    return [_in_square(ink, height, circle) for ink in pen(random, digits, labels, height)]
+
+
+def tiles(random: Random, digits: Sequence[Digit], labels: Sequence[int], height: float) -> list[Plane]:
+    """Paint each digit light on a dark tile, as on keys."""
+    return [1 - _in_square(ink, height, lambda _square: None) for ink in pen(random, digits, labels, height)]
+
+
 STYLES: dict[str, Style] = {
     "raw": raw,
     "enlarged": enlarged,
@@ -82,6 +108,9 @@ STYLES: dict[str, Style] = {
     "print": printed,
     "uneven": uneven,
     "beside print": beside_print,
+    "boxes": boxes,
+    "circles": circles,
+    "tiles": tiles,
 }
 
 
@@ -128,6 +157,21 @@ def arranged(random: Random, inks: Sequence[Plane], layout: str, gap: int, margi
         place = slice(top, top + len(ink)), slice(left, right)
         page[place] = np.maximum(page[place], ink)
     return np.pad(page[:, :right], margin)
+
+
+def _in_square(ink: Plane, height: float, draw: Callable[[Plane], object]) -> Plane:
+    """Put ink into the middle of a square that is twice as high as a digit, with something drawn around it."""
+    square = np.zeros((round(2 * height),) * 2, np.float32)
+    draw(square)
+    top, left = (len(square) - ink.shape[0]) // 2, (len(square) - ink.shape[1]) // 2
+    place = slice(top, top + ink.shape[0]), slice(left, left + ink.shape[1])
+    square[place] = np.maximum(square[place], ink)
+    return square
+
+
+def _last(square: Plane) -> tuple[int, int]:
+    """Return the column and the row of the last pixel."""
+    return square.shape[1] - 1, square.shape[0] - 1
 
 
 def _cropped(ink: Plane) -> Plane:

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from model.errors import FailureCode, ImageError
 from model.images.around import crossed_out, inside
 from model.images.around.crossed_out import is_crossed_out
+from model.images.around.dividers import without_dividers
 from model.images.around.inside import look_inside
 from model.images.around.outlines import empty_shape
+from model.images.around.side_by_side import Bounds, find_side_by_side
 from model.images.around.underlines import without_underlines
 from model.images.doubts import Doubt, DoubtCode
 from model.images.fitting import SIDE, centre, conventional, cut_out, fit_into_box, with_usual_width
@@ -25,7 +27,7 @@ from model.images.ink import Ink, find_ink
 from model.images.layout import left_out
 from model.images.layout import view as views
 from model.images.layout.bands import without_band
-from model.images.layout.division import Division, divide, with_neighbours
+from model.images.layout.division import Division, divide, divide_by_shapes, with_neighbours
 from model.images.layout.drawn import Drawn
 from model.images.layout.grouping import choose_digit, digit_components, where_seen
 from model.images.layout.hollow import filled
@@ -62,6 +64,9 @@ class DrawingLimits:
 
     across: float = 0.95
     """Length of ink, as a share of a side, from which it crosses the image."""
+
+    around_shape: float = 0.06
+    """Width of the ground around one of several shapes, as a share of its longer side, with which it is looked at."""
 
     max_parts: int = 64
     """Maximum number of digits in one image that are normalised one by one. It bounds the time that an image takes."""
@@ -143,15 +148,21 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
     if shown is not None:
         return Normalised(shown, _NO_PARTS)
     seen = _see(_first_view(even, observe), observe)
-    strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
-    observe(Stage.STROKES, strokes)
-    shown = centre(fit_into_box(strokes))
+    shown = _shown(seen, observe)
     doubt = _doubt(seen)
     if seen.division is None:
         return Normalised(shown, _NO_PARTS, doubt=doubt)
     digits = seen.division.digits
-    parts = np.stack([_part(seen, chosen) for chosen in digits[: LIMITS.max_parts]])
+    part = _part_in_shape if seen.division.in_shapes else _part
+    parts = np.stack([part(seen, chosen) for chosen in digits[: LIMITS.max_parts]])
     return Normalised(shown, parts, len(digits), seen.division.certain, doubt)
+
+
+def _shown(seen: "_Seen", observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
+    """Return the digit, or all digits together, in MNIST's conventions, uint8 (28, 28)."""
+    strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
+    observe(Stage.STROKES, strokes)
+    return centre(fit_into_box(strokes))
 
 
 class _Seen(NamedTuple):
@@ -220,10 +231,10 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
     """
     read = 1.0
     for _ in range(views.LIMITS.max_looks):
-        view, ink, strokes, drawn = _innermost(view, observe)
+        view, ink, strokes, drawn, shapes = _innermost(view, observe)
         if view.near is not None:
             drawn = where_seen(drawn, view.near)
-        whole, digit, division, share = _arranged(drawn)
+        whole, digit, division, share = _arranged(drawn, shapes)
         if division is None:
             outline, digit = digit, filled(digit)
             if whole is not drawn or digit is not outline:  # what was added becomes ink
@@ -238,8 +249,12 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
     return _Seen(view, ink, whole, digit, division, read)
 
 
-def _arranged(drawn: Drawn) -> tuple[Drawn, Region, Division | None, float]:
+def _arranged(drawn: Drawn, shapes: list[Bounds]) -> tuple[Drawn, Region, Division | None, float]:
     """Tell which of what is drawn is the digit, or the digits.
+
+    Args:
+        drawn: What is drawn.
+        shapes: Shapes side by side with a digit in each.
 
     Returns:
         What is drawn, with dots and dashes joined; the digit, or all digits together; the digits, if there may be
@@ -247,7 +262,7 @@ def _arranged(drawn: Drawn) -> tuple[Drawn, Region, Division | None, float]:
     """
     if len(drawn.components.stats) == 1:  # most images: nothing can be divided, joined or left out
         return drawn, drawn.components.whole, None, 1.0
-    division, whole = divide(drawn), drawn
+    division, whole = (divide_by_shapes(drawn, shapes) if shapes else divide(drawn)), drawn
     if division is None or not division.certain:
         whole = joined(drawn)
         if whole is not drawn:
@@ -274,11 +289,30 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return centre(fit_into_box(with_usual_width(cut_out(ink.levels, digit))))
 
 
-def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Components, Drawn]:
+def _part_in_shape(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the digit in one of the shapes side by side in MNIST's conventions, uint8 (28, 28).
+
+    Args:
+        seen: What the look showed in which the shapes were found.
+        chosen: Which components form the shape and the digit, bool (n,).
+    """
+    left, top, width, height = seen.drawn.components.region_of(chosen).bounds
+    margin, factor = max(2, round(LIMITS.around_shape * max(width, height))), seen.view.factor
+    rows, columns = (
+        slice(max(0, start - margin) * factor, (start + length + margin) * factor)
+        for start, length in ((top, height), (left, width))
+    )
+    try:
+        return _shown(_see(view_of(seen.view.full[rows, columns]), ignore_stage))
+    except ImageError:  # the shape is blank by itself; its reading will be doubtful
+        return _part(seen, chosen)
+
+
+def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Components, Drawn, list[Bounds]]:
     """Find ink and what is drawn in a view, or inside the innermost shape around the digit.
 
     Returns:
-        The view of the inside, its ink, its strokes, and what is drawn there.
+        The view of the inside, its ink, its strokes, what is drawn there, and the shapes side by side in it.
 
     Raises:
         ImageError: The view shows no drawing (BLANK).
@@ -292,9 +326,14 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Component
             raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
         strokes = Components.of(find_strokes(ink.levels))
+        if view.shapes:
+            strokes = without_dividers(strokes)
+        shapes = find_side_by_side(strokes)
+        if shapes:
+            return view, ink, strokes, Drawn(strokes, np.ones(len(strokes.stats), np.bool_)), shapes
         inner = look_inside(view, ink, strokes)
         if inner is None:
-            return view, ink, strokes, without_lines(without_underlines(strokes))
+            return view, ink, strokes, without_lines(without_underlines(strokes)), []
         view = inner
 
 

@@ -185,6 +185,21 @@ def find_outline(components: Components, ink: Grey, least: float, *, shapes: int
     return None
 
 
+def content_of(components: Components, index: int) -> "Content | None":
+    """Return what is inside a component that is an outline, or None where it is not an outline.
+
+    Args:
+        components: Components of all strokes.
+        index: Index of the component.
+    """
+    ink = components.mask_of_one(index)
+    left, top, width, height, _ = components.stats[index].tolist()
+    if not _surrounds(ink[top : top + height, left : left + width]):
+        return None
+    outline = _followed(components.mask, ink)
+    return None if outline is None else outline.content
+
+
 def empty_shape() -> ImageError:
     """Return the error of an image that shows a shape with nothing in it (BLANK)."""
     return ImageError(

@@ -178,6 +178,11 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
     return _face(strokes.shape, rim, inset)
 
 
+def is_surface(ink: Mask) -> bool:
+    """Return whether ink is a surface that may carry a digit, mask (height, width)."""
+    return _rim_of_surface(ink) is not None
+
+
 def _face(shape: tuple[int, int], rim: Rim, inset: float) -> Mask:
     """Return the mask of what is inside a rim of some width, as a share of the radius."""
     return polygon(shape, rim.inset(np.maximum(inset * rim.radius, LIMITS.inset_pixels)))

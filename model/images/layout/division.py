@@ -6,7 +6,7 @@ they are wider or taller than one digit. Where the arrangement leaves doubt, as 
 eleven, it says so, and whoever has a network can ask that.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -107,6 +107,9 @@ class Division:
     certain: bool
     """Whether they are several digits for certain. Otherwise they may be the pieces of one."""
 
+    in_shapes: bool = False
+    """Whether each of them is in a shape of its own, such as the cell of a form."""
+
     @property
     def together(self) -> NDArray[np.bool_]:
         """Which components belong to any of the digits, bool (n,)."""
@@ -141,6 +144,23 @@ def divide(drawn: Drawn) -> Division | None:
         chosen[pieces[units.members[index]]] = True
         digits.append(chosen)
     return Division(tuple(digits), certain)
+
+
+def divide_by_shapes(drawn: Drawn, shapes: list[Sequence[int]]) -> Division:
+    """Divide a drawing into shapes side by side, with what is in each.
+
+    Args:
+        drawn: What is drawn.
+        shapes: Left, top, width and height of each shape in pixels; at least two.
+    """
+    boxes = _boxes(np.array(shapes))
+    left, top, width, height, _ = drawn.components.stats.T
+    across, down = left + width / 2, top + height / 2
+    digits = []
+    for index in _reading_order(boxes):
+        x0, y0, x1, y1 = boxes[index].tolist()
+        digits.append(drawn.is_candidate & (x0 <= across) & (across <= x1) & (y0 <= down) & (down <= y1))
+    return Division(tuple(digits), certain=True, in_shapes=True)
 
 
 def with_neighbours(drawn: Drawn, digit: Region) -> Region:

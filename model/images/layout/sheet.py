@@ -42,6 +42,9 @@ class SheetLimits:
     min_unbroken_edge: float = 0.95
     """Minimum share of a sheet's edge that is paper, and not ink or table."""
 
+    max_like: float = 0.5
+    """Maximum area of anything else of the sheet's grey, as a share of the sheet. Of two tiles, none is the sheet."""
+
     min_outside: float = 0.01
     """Minimum area of the table, as a share of the image. On less, nothing can be seen to be bare."""
 
@@ -114,10 +117,16 @@ def find_sheet(image: Grey) -> Mask | None:
 
 
 def _straight_sided(mask: Mask) -> Mask | None:
-    """Return the convex hull of a mask's largest component if it has straight sides and holes in it; otherwise None."""
+    """Return the convex hull of a mask's largest component if it has straight sides and holes in it; otherwise None.
+
+    None as well where another component is about as large.
+    """
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    outline = cv2.convexHull(max(outlines, key=cv2.contourArea))
+    *others, largest = sorted(outlines, key=cv2.contourArea)
+    outline = cv2.convexHull(largest)
     if cv2.contourArea(outline) < LIMITS.min_area * mask.size:
+        return None
+    if others and cv2.contourArea(others[-1]) > LIMITS.max_like * cv2.contourArea(largest):
         return None
     corners = cv2.approxPolyDP(outline, LIMITS.corner_tolerance * cv2.arcLength(outline, closed=True), closed=True)
     if len(corners) not in LIMITS.corners:

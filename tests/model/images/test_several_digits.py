@@ -1,5 +1,6 @@
 """Several digits in one image are refused with their number, and each is brought to MNIST's conventions by itself."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,6 +60,68 @@ def test_digits_far_apart_are_several():
     page[20:120, 20:120] = drawing(100, 100, line=FIVE)
     page[440:580, 440:580] = drawing(140, 140, line=SEVEN)
     assert normalise_all(page).total == 2
+
+
+def on_tile(image):
+    """Return a digit light on dark, on paper."""
+    return np.pad(255 - image, 12, constant_values=255)
+
+
+def in_circle(image):
+    """Return a digit in a circle."""
+    size = len(image)
+    page = np.full((2 * size, 2 * size), 255, np.uint8)
+    page[size // 2 : size // 2 + size, size // 2 : size // 2 + size] = image
+    return cv2.circle(page, (size, size), round(0.8 * size), 20, max(2, size // 25), cv2.LINE_AA)
+
+
+def in_box(image):
+    """Return a digit in a box whose sides are those of the image."""
+    framed = np.pad(image, len(image) // 5, constant_values=255)
+    return np.pad(framed, max(1, len(image) // 30), constant_values=20)
+
+
+def in_box_apart(image):
+    """Return a digit in a box with room around it."""
+    return np.pad(in_box(image), len(image) // 6, constant_values=255)
+
+
+@pytest.mark.parametrize("size", [60, 100, 400])
+@pytest.mark.parametrize("turned", [False, True], ids=["row", "column"])
+@pytest.mark.parametrize("shape", [on_tile, in_circle, in_box, in_box_apart])
+def test_digits_in_shapes_side_by_side_are_several(shape, turned, size):
+    """Each is shown without the tile, the circle, or the cell of a form that it is in."""
+    digits = (5, 7, 5)
+    shapes = [shape(drawing(size, size, line=LINES[digit], stroke=0.1)) for digit in digits]
+    row = np.vstack(shapes) if turned else np.hstack(shapes)
+    normalised = normalise_all(np.pad(row, size // 2, constant_values=255))
+    assert normalised.certain
+    assert normalised.total == len(digits)
+    for digit, part in zip(digits, normalised.parts, strict=True):
+        assert shares_ink(part, normalise(drawing(size, size, line=LINES[digit], stroke=0.1))) > 0.75
+
+
+def test_empty_cells_are_not_digits():
+    """A form of four cells, of which two are filled, shows two digits."""
+    empty = np.full((100, 100), 255, np.uint8)
+    cells = [in_box_apart(image) for image in (drawing(100, 100, line=FIVE), empty, drawing(100, 100), empty)]
+    assert normalise_all(np.hstack(cells)).total == 2
+
+
+def test_large_dots_are_not_shapes_with_digits():
+    """A seven in eleven dots is one digit, although each dot is as large as a small digit."""
+    page = np.full((320, 240), 255, np.uint8)
+    corners = [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (4, 1), (3.5, 2), (3, 3), (2.5, 4), (2, 5), (2, 6)]
+    for across, down in corners:
+        cv2.circle(page, (round(30 + 40 * across), round(40 + 40 * down)), 14, 20, -1, cv2.LINE_AA)
+    assert normalise_all(page).total == 1
+
+
+def test_a_one_that_fills_its_box_is_not_a_divider():
+    """A line from side to side of a box divides it only if something else is in it."""
+    box = np.pad(np.full((200, 140), 255, np.uint8), 6, constant_values=20)
+    one = cv2.line(np.pad(box, 30, constant_values=255), (106, 44), (106, 228), 20, 9, cv2.LINE_AA)
+    assert normalise_all(one).total == 1
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

@@ -151,9 +151,9 @@ def test_a_one_from_side_to_side_is_a_one_if_it_is_off_centre(turn, away):
     """The slash of a zero runs through the middle."""
     angle = np.radians(turn)
     normal, way = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-    ends = [120 + away * normal + sign * 110 * way for sign in (-1, 1)]
+    start, end = ((120 + away * normal + sign * 110 * way).round().astype(int).tolist() for sign in (-1, 1))
     within = cv2.circle(np.zeros((SIDE, SIDE), np.uint8), MIDDLE, 98, 255, -1)
-    bar = cv2.line(page(), *(end.round().astype(int).tolist() for end in ends), 20, 9, cv2.LINE_AA)
+    bar = cv2.line(page(), start, end, 20, 9, cv2.LINE_AA)
     bar = np.where(within, bar, 250).astype(np.uint8)
     assert shares_ink(normalise(np.minimum(bar, circle(100, 6))), normalise(bar)) > 0.7
 
