@@ -30,7 +30,7 @@ class InsideLimits:
 
     With 0.5, three of ten rings within rings pass as a zero."""
 
-    min_digit: float = 0.25
+    min_digit: float = 0.15
     """Minimum size of a digit inside a shape, as a share of the shorter side of the inside."""
 
     max_beside: float = 0.4

@@ -58,6 +58,9 @@ class OutlineLimits:
     content: float = 0.3
     """Minimum length of what is inside, as a share of the diameter."""
 
+    box_content: float = 0.15
+    """The same in a box, which is not a zero with a mark in it."""
+
     touching_content: float = 0.45
     """The same where it touches the line."""
 
@@ -338,7 +341,8 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
     _, _, hole_width, hole_height = cv2.boundingRect(hole)
     length = max(columns, rows) / min(hole_width, hole_height)
     part = parts.mask_of_one(largest)
-    if length < LIMITS.content or is_blob(part, LIMITS.dot, LIMITS.dot_shape):
+    least = LIMITS.box_content if _is_box(rim, width) else LIMITS.content
+    if length < least or is_blob(part, LIMITS.dot, LIMITS.dot_shape):
         return Content.NOTHING
     touches = cv2.hasNonZero(cv2.bitwise_and(part, ink))
     is_digit = _touching_is_digit if touches else _apart_is_digit
@@ -422,7 +426,7 @@ def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, shapes: int) -> 
     """
     if shapes:
         return shapes >= LIMITS.rings or _runs_along(outline.rim, strokes.shape)
-    return _is_box(outline) or _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
+    return _is_box(outline.rim, outline.width) or _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
 
 
 def _has_second_line(outline: Outline, strokes: Mask) -> bool:
@@ -460,12 +464,16 @@ def _runs_along(rim: Rim, shape: tuple[int, ...]) -> bool:
     return asymmetry <= LIMITS.drawn_asymmetry and difference <= LIMITS.gap_difference * min(rows, columns)
 
 
-def _is_box(outline: Outline) -> bool:
-    """Return whether an outline is a box drawn with a thin line, and not a zero or an open four."""
-    rim = outline.rim
+def _is_box(rim: Rim, width: float) -> bool:
+    """Return whether an outline is a box drawn with a thin line, and not a zero or an open four.
+
+    Args:
+        rim: Rim of the outline.
+        width: Width of its line in pixels.
+    """
     short, long = rim.bounds()
     _, _, columns, rows = cv2.boundingRect(rim.hull)
-    is_thin = outline.width <= LIMITS.thin * rim.radius.mean()
+    is_thin = width <= LIMITS.thin * rim.radius.mean()
     return (
         _has_corners(rim)
         and rim.covered(LIMITS.start) >= LIMITS.touching_coverage

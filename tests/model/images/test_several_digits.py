@@ -101,6 +101,13 @@ def test_digits_in_shapes_side_by_side_are_several(shape, turned, size):
         assert shares_ink(part, normalise(drawing(size, size, line=LINES[digit], stroke=0.1))) > 0.75
 
 
+def test_a_small_number_in_a_large_frame_is_several_digits():
+    """Two digits in a frame that is six times as high are found."""
+    page = np.full((400, 400), 255, np.uint8)
+    page[150:260, 90:310] = side_by_side(5, 7, size=110)
+    assert normalise_all(cv2.rectangle(page, (10, 10), (390, 390), 20, 4)).total == 2
+
+
 def test_empty_cells_are_not_digits():
     """A form of four cells, of which two are filled, shows two digits."""
     empty = np.full((100, 100), 255, np.uint8)

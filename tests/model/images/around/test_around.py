@@ -158,6 +158,13 @@ def test_a_one_from_side_to_side_is_a_one_if_it_is_off_centre(turn, away):
     assert shares_ink(normalise(np.minimum(bar, circle(100, 6))), normalise(bar)) > 0.7
 
 
+@pytest.mark.parametrize("size", [45, 60, 80])
+def test_a_small_digit_in_a_large_frame_is_read(size):
+    """A frame is not a zero, so what is in it need not be large."""
+    frame = cv2.rectangle(page(), (10, 10), (230, 230), 20, 3)
+    assert shares_ink(normalise(write(frame, size=size, width=max(2, size // 10))), alone(FIVE)) > 0.8
+
+
 def test_a_bold_short_one_in_a_circle_is_not_a_dot():
     """It is two and a half times as long as wide."""
     image = cv2.line(circle(100, 6), (120, 95), (120, 145), 20, 34)
