@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.raster import DETAILED_SIDE, SQUARE, Grey, Mask, Region, mask_above, otsu
+from model.images.raster import DETAILED_SIDE, SQUARE, Grey, Mask, Region, mask_above, otsu, touches_border
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class StrokeLimits:
 
     min_left: float = 0.15
     """Minimum area of what is left, as a share of all strokes. Of squared paper a digit is a third or more."""
+
+    min_pale: float = 0.2
+    """Minimum length of a pale stroke, as a share of the shorter side, for it to be the digit where all that is darker
+    is cut off by the border, as the edge of a page."""
 
     photograph_side: int = 64
     """Minimum length of the longer side, in pixels, of an image that may have a shadow on it.
@@ -94,12 +98,29 @@ def _within_the_image(ink: Grey, nearby: Grey, strokes: Mask) -> Mask:
     full = _without_faint(strokes, amount, LIMITS.faint)
     lines = cv2.subtract(strokes, full)
     if (_crosses(lines) or _is_cut_off(lines, full)) and not (thin and _falls_apart(full, strokes)):
+        if _is_edge_beside(full, lines):
+            return strokes
         strokes = full
     if max(ink.shape) < LIMITS.photograph_side:
         return strokes
     full = _without_faint(strokes, nearby, LIMITS.shaded)
     is_shadow = _is_cut_off(cv2.subtract(strokes, full), full) and not (thin and _falls_apart(full, strokes))
     return full if is_shadow else strokes
+
+
+def _is_edge_beside(full: Mask, pale: Mask) -> bool:
+    """Return whether the border cuts off all full strokes, while a pale one is a digit within the image."""
+    if not Region.of(full).touches_border or _is_within(full, 1):
+        return False
+    return _is_within(pale, LIMITS.min_pale * min(pale.shape))
+
+
+def _is_within(strokes: Mask, least: float) -> bool:
+    """Return whether the border does not cut off some stroke that is as long as `least` pixels."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(strokes)
+    return any(
+        max(bounds[2:]) >= least and not touches_border(bounds, strokes.shape) for bounds in stats[1:, :4].tolist()
+    )
 
 
 def is_thin(strokes: Mask) -> bool:

@@ -79,6 +79,17 @@ def test_a_faint_stroke_inside_the_image_is_kept():
     assert (find_strokes(ink).mask[101:105, 41:79] == 255).all()
 
 
+@pytest.mark.parametrize("soft", [1, 9, 15])
+@pytest.mark.parametrize("turn", range(4))
+def test_a_pale_digit_beside_the_dark_edge_of_a_page_is_kept(turn, soft):
+    """What the border cuts off is not a digit while another one is within the image, however pale."""
+    digit = np.rot90(ink_of(120, 120, stroke=0.02, strength=80), turn).copy()
+    edge = np.zeros_like(digit)
+    edge[:, :9] = 255
+    beside = np.maximum(digit, cv2.blur(edge, (soft, soft)))
+    assert (find_strokes(beside).mask >= find_strokes(digit).mask).all()
+
+
 @pytest.mark.parametrize("turn", range(4))
 def test_thin_strokes_that_reach_the_edge_are_not_ruled_lines(turn):
     """Of a seven in lines of one pixel, weaker where they slant and cut off at two sides, every stroke is kept."""
