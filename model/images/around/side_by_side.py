@@ -46,6 +46,8 @@ def find_side_by_side(components: Components) -> list[Bounds]:
     Args:
         components: Components of all strokes, at least one.
     """
+    if len(components.stats) == 1:
+        return []  # as most images
     _, _, width, height, _ = components.stats.T
     sizes = np.minimum(width, height)
     largest = int((width * height).argmax())
