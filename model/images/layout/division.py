@@ -84,6 +84,10 @@ class DivisionLimits:
     line_overlap: float = 0.25
     """Overlap of two digits, as a share of the lower one's height, from which they are on one line."""
 
+    stair: float = 0.3
+    """Maximum gap between two digits, as a share of the lower one's height, one of which is higher and further to the
+    side than the other. They are on one line, because numbers are written from left to right, however they rise."""
+
     min_seen: int = 16
     """Size of a digit, in pixels, below which a view is too coarse to tell digits from specks."""
 
@@ -316,14 +320,17 @@ def _joined(boxes: Boxes, related: Callable[[Boxes], NDArray[np.bool_]]) -> NDAr
 def _reading_order(boxes: Boxes) -> list[int]:
     """Return the units from left to right in each line, and the lines from top to bottom.
 
-    Units are on one line if they overlap by a part of their height, as a power does with its base.
+    Units are on one line if they overlap by a part of their height, as a power does with its base, or if neither is
+    above the other.
     """
     lines: list[list[int]] = []
     for index in np.argsort(boxes[:, 1] + boxes[:, 3]).tolist():
         if lines:
-            _, top, _, bottom = _around(boxes[lines[-1]])
+            left, top, right, bottom = _around(boxes[lines[-1]])
             height = min(bottom - top, boxes[index, 3] - boxes[index, 1])
-            if min(bottom, boxes[index, 3]) - max(top, boxes[index, 1]) >= LIMITS.line_overlap * height:
+            overlap = min(bottom, boxes[index, 3]) - max(top, boxes[index, 1])
+            is_beside = boxes[index, 2] <= left or boxes[index, 0] >= right
+            if overlap >= (-LIMITS.stair if is_beside else LIMITS.line_overlap) * height:
                 lines[-1].append(index)
                 continue
         lines.append([index])
