@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.raster import Mask, Region, lightest_of, strokes_width
+from model.images.raster import SQUARE, Mask, Region, lightest_of, strokes_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,12 @@ class CrossedOutLimits:
 
     furthest: float = 4
     """Maximum distance between strokes that run side by side, in stroke widths."""
+
+    thin_ends: float = 0.9
+    """Maximum length of one run of ink in the outermost columns, in stroke widths, at the ends of strokes that are
+    thinner than those of the digit. The line between such ends may run a pixel beside the stroke.
+
+    With 0.7, 4.4 % of other digits that two lines cross out pass, with 0.9 3.7 %, and without this 5.9 %."""
 
     between: float = 0.6
     """Maximum share of ink along some line between them. There is paper, apart from the strokes of the digit."""
@@ -186,13 +192,14 @@ def _is_struck(digit: Region, width: float, *, by_two: bool) -> bool:
     """
     ink = digit.within_bounds
     outermost = max(1, round(LIMITS.at_end * max(ink.shape)))
-    for columns in (ink[:, :outermost], ink[:, -outermost:]):
-        longest = lightest_of(cv2.reduce(columns, 0, cv2.REDUCE_AVG)) * len(ink) / 255
-        if longest > LIMITS.max_end * width:
-            return False
+    sides = ink[:, :outermost], ink[:, -outermost:]
+    longest = max(lightest_of(cv2.reduce(columns, 0, cv2.REDUCE_AVG)) * len(ink) / 255 for columns in sides)
+    if longest > LIMITS.max_end * width:
+        return False
     corners = _corners(digit)
     inner, outer = _lines_across(corners, ink.shape[1])
-    levels = ink.tobytes()
+    are_thin = max(map(_longest_run, sides)) <= LIMITS.thin_ends * width
+    levels = (cv2.dilate(ink, SQUARE) if are_thin else ink).tobytes()
     likely = [line for line in inner if _is_covered(levels, ink.shape[1], line, _FIRST)]
     if not any(_may_cross(line, corners, ink.shape) and _is_covered(levels, ink.shape[1], line) for line in likely):
         return False  # most digits are done here
@@ -425,8 +432,8 @@ def _is_struck_often(ink: Mask, strokes: NDArray[np.int32], width: float) -> boo
 
 def _longest_run(columns: Mask) -> int:
     """Return the number of neighbouring rows, at most, in which columns have ink."""
-    rows = np.flatnonzero(np.concatenate([[True], ~columns.any(axis=1), [True]]))
-    return int(np.diff(rows).max()) - 1
+    rows = cv2.reduce(columns, 1, cv2.REDUCE_MAX).tobytes()
+    return max(map(len, rows.split(b"\0")))
 
 
 def _strokes_by_column(ink: Mask) -> NDArray[np.int32]:

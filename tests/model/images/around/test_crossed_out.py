@@ -126,6 +126,17 @@ def test_strokes_side_by_side_may_begin_and_end_anywhere(start, end, apart, side
     assert doubt_of(page([FIVE, (start, end), beside], side, width)) in (None, *DoubtCode)
 
 
+@pytest.mark.parametrize("apart", [0.08, 0.12])
+@pytest.mark.parametrize("rise", [-0.1, 0.03])
+@pytest.mark.parametrize("digit", [FIVE, ring(0.5, 0.5, 0.22, 0.32)], ids=["a five", "a zero"])
+def test_thin_strokes_that_bend_a_little_cross_out_a_bold_digit(digit, rise, apart):
+    """The straight line between the ends of such a stroke runs beside it."""
+    struck = page([digit], 160, 0.11)
+    for row in (0.5 - apart / 2, 0.5 + apart / 2):
+        struck = np.minimum(struck, page([((0.06, row - rise), (0.5, row + 0.015), (0.94, row + rise))], 160, 0.012))
+    assert doubt_of(struck) is DoubtCode.CROSSED_OUT
+
+
 def test_a_slashed_zero_is_a_zero():
     """Its slash ends on the ring or just beyond it."""
     image = page([((0.32, 0.72), (0.68, 0.28))])
