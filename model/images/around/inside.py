@@ -68,12 +68,15 @@ def look_inside(view: View, ink: Ink, components: Components) -> View | None:
     Raises:
         ImageError: The view shows a shape with nothing in it (BLANK).
     """
-    if view.near is not None or view.shapes == LIMITS.max_shapes:
+    if view.near is not None:
         return None
     strokes = components.mask
     min_size = LIMITS.min_inner_size if view.shapes else LIMITS.min_size
     least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
     if min(components.whole.bounds[2:]) < least:
+        return None
+    if view.shapes == LIMITS.max_shapes:
+        find_outline(components, ink.levels, least, shapes=view.shapes)  # which refuses one more ring
         return None
     face = find_surface(view.reduced, components, least)
     if face is not None:
