@@ -537,6 +537,17 @@ def fat(random: Random, pen: Pen) -> bytes:
     return plain(random, thick)
 
 
+def narrow(random: Random, pen: Pen) -> bytes:
+    """Draw a digit with nothing around it, squeezed from both sides as condensed fonts are."""
+
+    def squeezed(random: Random, size: float) -> Plane:
+        drawn = pen(random, size)
+        columns = max(3, round(drawn.shape[1] * random.uniform(0.4, 0.7)))
+        return cv2.resize(drawn, (columns, len(drawn)), interpolation=cv2.INTER_AREA)
+
+    return plain(random, squeezed)
+
+
 def _zero(
     random: Random, mark: Callable[[Random, Canvas, float, float, float], Plane] | None, lightest: float = 0.05
 ) -> bytes:
@@ -707,7 +718,7 @@ AROUND: tuple[Kind, ...] = (
 EMPTY: tuple[Kind, ...] = (double_circle, double_box, rounded_box, disc, elliptic_disc, rounded_tile, button)
 """Kinds that must be reviewed if they are empty. A single circle may be read as a 0."""
 
-ALONE: tuple[Kind, ...] = (plain, fat)
+ALONE: tuple[Kind, ...] = (plain, fat, narrow)
 """Kinds of digits with nothing around them."""
 
 ZEROS: tuple[Kind, ...] = (drawn_zero, slashed_zero, dotted_zero, boxy_zero)

@@ -56,6 +56,22 @@ class FittingLimits:
     """Share of the surplus width that is taken away. More would wear through a stroke where it is thinner than
     average."""
 
+    narrow: float = 0.4
+    """Width of a digit, as a share of its height, below which it is widened if it has a hole, as in condensed fonts.
+
+    At MNIST's size, such a hole would close. Ones have none."""
+
+    narrowest: float = 0.22
+    """Width below which it is not widened, because the outline of a one has a hole as well.
+
+    Without it, 0.2 points fewer of 990 edges are read (`benchmarks/mnist_c.py --path --training`), with it 0.04."""
+
+    widened: float = 0.5
+    """Width to which it is widened. With 0.45 and 0.6 about as many are read."""
+
+    min_hole: float = 0.02
+    """Minimum area of such a hole, as a share of the bounds of the digit."""
+
     sampled_side: int = 40
     """Number of pixels a side of which the usual level of ink is the median.
 
@@ -104,6 +120,23 @@ def cut_out(ink: Grey, digit: Region) -> Grey:
     left, top, width, height = digit.bounds
     around = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
     return cv2.bitwise_and(ink[around], cv2.dilate(digit.mask[around], SQUARE))
+
+
+def with_usual_shape(ink: Grey, digit: Region) -> Grey:
+    """Return the ink of a digit, widened if it is so narrow that its holes would close.
+
+    Args:
+        ink: Ink, uint8 (height, width), as `cut_out` returns it.
+        digit: The digit's strokes, not empty.
+    """
+    _, _, width, height = digit.bounds
+    if not LIMITS.narrowest * height <= width < LIMITS.narrow * height:
+        return ink
+    outlines, tree = digit.outlines
+    holes = [cv2.contourArea(outline) for outline, place in zip(outlines, tree, strict=True) if place[3] >= 0]
+    if max(holes, default=0) < LIMITS.min_hole * width * height:
+        return ink
+    return cv2.resize(ink, (round(LIMITS.widened * len(ink)), len(ink)), interpolation=cv2.INTER_LINEAR)
 
 
 def with_usual_width(ink: Grey) -> Grey:

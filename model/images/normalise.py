@@ -22,7 +22,15 @@ from model.images.around.outlines import empty_shape
 from model.images.around.side_by_side import Bounds, find_side_by_side
 from model.images.around.underlines import without_underlines
 from model.images.doubts import Doubt, DoubtCode
-from model.images.fitting import SIDE, centre, conventional, cut_out, fit_into_box, with_usual_width
+from model.images.fitting import (
+    SIDE,
+    centre,
+    conventional,
+    cut_out,
+    fit_into_box,
+    with_usual_shape,
+    with_usual_width,
+)
 from model.images.ink import Ink, find_ink
 from model.images.layout import left_out
 from model.images.layout import view as views
@@ -160,7 +168,7 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
 
 def _shown(seen: "_Seen", observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
     """Return the digit, or all digits together, in MNIST's conventions, uint8 (28, 28)."""
-    strokes = with_usual_width(cut_out(seen.ink.levels, seen.digit))
+    strokes = with_usual_width(with_usual_shape(cut_out(seen.ink.levels, seen.digit), seen.digit))
     observe(Stage.STROKES, strokes)
     return centre(fit_into_box(strokes))
 
@@ -286,7 +294,8 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
             ink = nearer_ink
             drawn = without_lines(Components.of(find_strokes(ink.levels)))
             digit = choose_digit(where_seen(drawn, nearer.near))
-    return centre(fit_into_box(with_usual_width(cut_out(ink.levels, digit))))
+    strokes = with_usual_width(with_usual_shape(cut_out(ink.levels, digit), digit))
+    return centre(fit_into_box(strokes))
 
 
 def _part_in_shape(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.images.fitting import BOX, SIDE, centre, conventional, cut_out, fit_into_box, stroke_width, with_usual_width
+from model.images.fitting import (
+    BOX,
+    SIDE,
+    centre,
+    conventional,
+    cut_out,
+    fit_into_box,
+    stroke_width,
+    with_usual_shape,
+    with_usual_width,
+)
 from model.images.raster import Region
 from tests.model.images.drawings import ink_of, put
 
@@ -46,6 +56,20 @@ def test_lines_between_the_pixels_of_a_sample_are_measured_too():
     ink = np.zeros((100, 100), np.uint8)
     ink[1, 1:98] = ink[97, 1:98] = ink[1:98, 1] = ink[1:98, 97] = 200
     assert with_usual_width(ink).max() > 100
+
+
+@pytest.mark.parametrize("width", [30, 38, 44])
+def test_a_narrow_digit_is_widened_only_if_it_has_a_hole(width):
+    """The hole of a condensed zero stays open at MNIST's size, and a one stays as it is."""
+    mask = np.zeros((140, 100), np.uint8)
+    cv2.ellipse(mask, (50, 70), (width // 2, 60), 0, 0, 360, 255, 5)
+    zero = Region.of(mask)
+    shown = centre(fit_into_box(with_usual_width(with_usual_shape(cut_out(mask, zero), zero))))
+    assert shown[14, 14] < 50 < shown[14].max()
+    bar = np.zeros_like(mask)
+    bar[10:130, 40 : 40 + width] = 255
+    cut = cut_out(bar, Region.of(bar))
+    assert with_usual_shape(cut, Region.of(bar)) is cut
 
 
 def test_the_digit_is_cut_out_with_its_soft_edges_and_without_other_ink():
