@@ -516,6 +516,20 @@ def touching_underline(random: Random, pen: Pen) -> bytes:
     return _underlined(random, pen, 1, touching=True)
 
 
+def open_frame(random: Random, pen: Pen) -> bytes:
+    """Draw a digit in a frame with two or three sides, as fields on screens and the combs of forms have."""
+    canvas, ink = _page(random)
+    half = canvas.fill * canvas.side / 2 - 1
+    across, down = half, half * random.uniform(0.7, 1)
+    corners = canvas.centre + np.array([(-across, -down), (across, -down), (across, down), (-across, down)])
+    first, sides = int(random.integers(4)), int(random.integers(2, 4))
+    points = np.roll(corners, -first, axis=0)[: sides + 1]
+    canvas.paint(canvas.line(points, canvas.pixels(half * random.uniform(0.02, 0.08))), ink)
+    drawn = pen(random, 2 * down * random.uniform(0.45, 0.7))
+    canvas.paint(canvas.ink(drawn, canvas.centre), ink)
+    return canvas.file(random)
+
+
 # Digits with nothing around them
 
 
@@ -711,7 +725,7 @@ def scribble(random: Random, pen: Pen) -> bytes:
 AROUND: tuple[Kind, ...] = (
     circle, pen_circle, coloured_circle, ellipse, open_circle, double_circle, touching_circle, rounded_box, double_box,
     disc, elliptic_disc, rounded_tile, button, ball, map_pin,
-    underline, double_underline, wavy_underline, touching_underline,
+    underline, double_underline, wavy_underline, touching_underline, open_frame,
 )  # fmt: skip
 """Kinds with a digit in or on something, which must be read."""
 

@@ -18,6 +18,7 @@ from model.images.around import crossed_out, inside
 from model.images.around.crossed_out import is_crossed_out
 from model.images.around.dividers import without_dividers
 from model.images.around.inside import look_inside
+from model.images.around.open_frames import without_open_frames
 from model.images.around.outlines import empty_shape
 from model.images.around.side_by_side import Bounds, find_side_by_side
 from model.images.around.underlines import without_underlines
@@ -342,7 +343,7 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Component
             return view, ink, strokes, Drawn(strokes, np.ones(len(strokes.stats), np.bool_)), shapes
         inner = look_inside(view, ink, strokes)
         if inner is None:
-            return view, ink, strokes, without_lines(without_underlines(strokes)), []
+            return view, ink, strokes, without_lines(without_underlines(without_open_frames(strokes))), []
         view = inner
 
 

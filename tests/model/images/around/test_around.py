@@ -101,6 +101,21 @@ def test_a_surface_is_left_out(kind, line):
     assert shares_ink(normalise(write(SURFACES[kind](), ink=245, line=line)), alone(line)) > 0.9
 
 
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("sides", [2, 3])
+def test_a_frame_with_two_or_three_sides_is_left_out(sides, turn):
+    """As that of a field on a screen, which is dark on two sides, and of a comb, which is open above."""
+    corners = np.roll([(30, 40), (210, 40), (210, 200), (30, 200)], turn, axis=0)[: sides + 1]
+    frame = cv2.polylines(page(), [corners.astype(np.int32)], False, 20, 5)
+    assert shares_ink(normalise(write(frame, size=80)), alone(FIVE)) > 0.9
+
+
+def test_the_corner_of_a_four_is_not_a_frame():
+    """The stroke beside it is not within its bounds."""
+    four = cv2.polylines(page(), [np.array([(80, 50), (80, 130), (150, 130)])], False, 20, 8)
+    assert strokes_kept(cv2.line(four, (165, 50), (165, 200), 20, 8))
+
+
 @pytest.mark.parametrize("line", [FIVE, SEVEN])
 def test_a_digit_in_a_thick_ring_is_shown_alone(line):
     """A ball with a white disc is a ring whose line is nearly half as wide as its radius."""
