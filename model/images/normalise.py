@@ -20,7 +20,7 @@ from model.images.around.dividers import without_dividers
 from model.images.around.inside import look_inside
 from model.images.around.open_frames import without_open_frames
 from model.images.around.outlines import empty_shape
-from model.images.around.side_by_side import Bounds, find_side_by_side
+from model.images.around.side_by_side import find_side_by_side
 from model.images.around.underlines import without_underlines
 from model.images.doubts import Doubt, DoubtCode
 from model.images.fitting import (
@@ -45,7 +45,7 @@ from model.images.layout.left_out import share_read
 from model.images.layout.lines import without_lines
 from model.images.layout.sheet import may_show_sheet, sheet_alone
 from model.images.layout.view import View, closer, fine_view_of, view_of
-from model.images.raster import COARSE_SIDE, DETAILED_SIDE, Coarse, Components, Grey, Region
+from model.images.raster import COARSE_SIDE, DETAILED_SIDE, Bounds, Coarse, Components, Grey, Region
 from model.images.stages import Stage, StageObserver, ignore_stage
 from model.images.strokes import find_strokes
 

@@ -22,6 +22,9 @@ Grey: TypeAlias = MatLike
 Mask: TypeAlias = MatLike
 """uint8 (height, width): 255 where the mask holds, 0 elsewhere. OpenCV makes and takes masks in this form."""
 
+Bounds: TypeAlias = Sequence[int]
+"""Left, top, width and height in pixels."""
+
 FULL = 255
 """Greatest grey level, and the level of the strongest ink."""
 
@@ -82,7 +85,7 @@ class Region:
     """
 
     mask: Mask
-    bounds: Sequence[int]
+    bounds: Bounds
     _outlines: tuple[Sequence[MatLike], MatLike] | None = field(default=None, init=False, repr=False)
 
     @classmethod
@@ -113,7 +116,7 @@ class Region:
         return self._outlines
 
 
-def touches_border(bounds: Sequence[int], shape: tuple[int, ...]) -> bool:
+def touches_border(bounds: Bounds, shape: tuple[int, ...]) -> bool:
     """Return whether what has these bounds, left, top, width and height, holds any of the outermost pixels."""
     left, top, width, height = bounds
     rows, columns = shape

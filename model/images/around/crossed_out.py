@@ -198,7 +198,9 @@ def _is_struck(digit: Region, width: float, *, by_two: bool) -> bool:
         return False
     corners = _corners(digit)
     inner, outer = _lines_across(corners, ink.shape[1])
-    are_thin = max(map(_longest_run, sides)) <= LIMITS.thin_ends * width
+    if not inner:
+        return False
+    are_thin = longest <= 2 * LIMITS.thin_ends * width and max(map(_longest_run, sides)) <= LIMITS.thin_ends * width
     levels = (cv2.dilate(ink, SQUARE) if are_thin else ink).tobytes()
     likely = [line for line in inner if _is_covered(levels, ink.shape[1], line, _FIRST)]
     if not any(_may_cross(line, corners, ink.shape) and _is_covered(levels, ink.shape[1], line) for line in likely):

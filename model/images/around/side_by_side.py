@@ -1,8 +1,6 @@
 """Find shapes side by side, each with a digit in it: the cells of a form, keys, discs in a row."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -11,10 +9,7 @@ from numpy.typing import NDArray
 
 from model.images.around.outlines import Content, content_of
 from model.images.around.surfaces import is_surface
-from model.images.raster import Components, Mask
-
-Bounds: TypeAlias = Sequence[int]
-"""Left, top, width and height in pixels."""
+from model.images.raster import Bounds, Components, Mask
 
 
 @dataclass(frozen=True, slots=True)

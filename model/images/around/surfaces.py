@@ -13,6 +13,7 @@ import numpy as np
 
 from model.images.around.rim import DEPTHS, Rim, looked_at, polygon
 from model.images.raster import (
+    Bounds,
     Components,
     Grey,
     Mask,
@@ -170,7 +171,7 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
             rim = _rim_of_surface(strokes)
         if rim is None:
             rim = _rim_by_level(image, least)
-    if rim is None and max(image.shape) >= LIMITS.min_ground_pixels:
+    if rim is None and _may_be_on_surface(image, stats[index, :4].tolist()):
         rim = _rim_on_ground(image, strokes, least)
     if rim is None:
         return None
@@ -204,6 +205,26 @@ def _edge(image: Grey, rim: Rim) -> float:
 def _is_large(width: int, height: int, least: float) -> bool:
     """Return whether a shape of this size may be a surface, whose shorter side has at least `least` pixels."""
     return min(width, height) >= least and max(width, height) >= LIMITS.min_long_pixels
+
+
+def _may_be_on_surface(image: Grey, bounds: Bounds) -> bool:
+    """Return whether any of four places beside a digit differs from the corners of the image. In few images one does.
+
+    Args:
+        image: Grey levels, uint8 (height, width).
+        bounds: Left, top, width and height of the digit in pixels.
+    """
+    rows, columns = image.shape
+    if max(rows, columns) < LIMITS.min_ground_pixels:
+        return False
+    left, top, width, height = bounds
+    away = 2 + max(width, height) // 8
+    x, y = left + width // 2, top + height // 2
+    right, bottom = min(left + width + away, columns) - 1, min(top + height + away, rows) - 1
+    beside = image[y, max(left - away, 0)], image[y, right], image[max(top - away, 0), x], image[bottom, x]
+    corners = sorted((int(image[0, 0]), int(image[0, -1]), int(image[-1, 0]), int(image[-1, -1])))
+    low, high = corners[1] - LIMITS.min_difference, corners[2] + LIMITS.min_difference
+    return not all(low <= level <= high for level in beside)
 
 
 def _rim_on_ground(image: Grey, strokes: Mask, least: float) -> Rim | None:

@@ -16,7 +16,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import Drawn
-from model.images.raster import Region, strokes_width
+from model.images.raster import Bounds, Region, strokes_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def divide(drawn: Drawn) -> Division | None:
     return Division(tuple(digits), certain)
 
 
-def divide_by_shapes(drawn: Drawn, shapes: list[Sequence[int]]) -> Division:
+def divide_by_shapes(drawn: Drawn, shapes: Sequence[Bounds]) -> Division:
     """Divide a drawing into shapes side by side, with what is in each.
 
     Args:
