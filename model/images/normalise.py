@@ -95,6 +95,7 @@ class Normalised(NamedTuple):
             n is 0 if it shows one.
         total: Number of digits that the image may show.
         certain: Whether the image shows several digits for certain. Otherwise the parts may be the pieces of one digit.
+        in_row: Whether the parts stand beside each other with gaps between them, each about as tall as the others.
         doubt: Reason to doubt any reading of the image, or None.
     """
 
@@ -102,6 +103,7 @@ class Normalised(NamedTuple):
     parts: NDArray[np.uint8]
     total: int = 1
     certain: bool = False
+    in_row: bool = False
     doubt: Doubt | None = None
 
     @property
@@ -164,7 +166,7 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
     digits = seen.division.digits
     part = _part_in_shape if seen.division.in_shapes else _part
     parts = np.stack([part(seen, chosen) for chosen in digits[: LIMITS.max_parts]])
-    return Normalised(shown, parts, len(digits), seen.division.certain, doubt)
+    return Normalised(shown, parts, len(digits), seen.division.certain, seen.division.in_row, doubt)
 
 
 def _shown(seen: "_Seen", observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
@@ -180,7 +182,7 @@ class _Seen(NamedTuple):
     view: View
     ink: Ink
     drawn: Drawn
-    digit: Region  # all digits together, if there are several
+    digit: Region  # all digits together, if there are several; the large one alone, if the others are small
     division: Division | None
     read: float  # share of the ink that the digits have, in the look in which they have the least
 
@@ -190,10 +192,15 @@ def _doubt(seen: _Seen) -> Doubt | None:
     if seen.read < left_out.LIMITS.min_read:
         return Doubt(DoubtCode.INK_LEFT_OUT, f"read from {100 * seen.read:.0f} % of the ink")
     if max(seen.view.full.shape) >= crossed_out.LIMITS.min_side and (
-        seen.drawn.is_struck or (seen.division is None and is_crossed_out(seen.digit))
+        seen.drawn.is_struck or (_is_one(seen.division) and is_crossed_out(seen.digit))
     ):
         return Doubt(DoubtCode.CROSSED_OUT, "looks crossed out")
     return None
+
+
+def _is_one(division: Division | None) -> bool:
+    """Return whether a drawing looks like one digit, perhaps with small ones beside it."""
+    return division is None or division.is_one_large
 
 
 def _first_view(image: Grey, observe: StageObserver) -> View:
@@ -244,6 +251,7 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
         if view.near is not None:
             drawn = where_seen(drawn, view.near)
         whole, digit, division, share = _arranged(drawn, shapes)
+        together = digit if division is None else whole.components.region_of(division.together)
         if division is None:
             outline, digit = digit, filled(digit)
             if whole is not drawn or digit is not outline:  # what was added becomes ink
@@ -251,7 +259,7 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
         read = min(read, share)
         observe(Stage.DIGIT, digit.mask)
         _refuse_blank(sheet, view, ink, digit)
-        nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else digit)
+        nearer = closer(view, with_neighbours(whole, digit) if division is None and view.factor > 1 else together)
         if nearer is None:
             break
         view = nearer
@@ -266,8 +274,8 @@ def _arranged(drawn: Drawn, shapes: list[Bounds]) -> tuple[Drawn, Region, Divisi
         shapes: Shapes side by side with a digit in each.
 
     Returns:
-        What is drawn, with dots and dashes joined; the digit, or all digits together; the digits, if there may be
-        several; and the share of the ink that the digit or the digits have.
+        What is drawn, with dots and dashes joined; the digit, or all digits together unless only one is large; the
+        digits, if there may be several; and the share of the ink that the digit or the digits have.
     """
     if len(drawn.components.stats) == 1:  # most images: nothing can be divided, joined or left out
         return drawn, drawn.components.whole, None, 1.0
@@ -276,7 +284,7 @@ def _arranged(drawn: Drawn, shapes: list[Bounds]) -> tuple[Drawn, Region, Divisi
         whole = joined(drawn)
         if whole is not drawn:
             division = None  # the pieces are dots and dashes
-    chosen = digit_components(whole) if division is None else division.together
+    chosen = digit_components(whole) if division is None or division.is_one_large else division.together
     return whole, whole.components.region_of(chosen), division, share_read(whole, chosen)
 
 

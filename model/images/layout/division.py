@@ -8,13 +8,14 @@ eleven, it says so, and whoever has a network can ask that.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
+from model.images.layout.continued import strokes_of
 from model.images.layout.drawn import Drawn
 from model.images.raster import Bounds, Region, strokes_width
 
@@ -36,6 +37,15 @@ class DivisionLimits:
     min_height: float = 0.4
     """Minimum height of a digit, as a share of the tallest piece. The bar of a five has up to 0.35."""
 
+    min_small: float = 0.28
+    """The same, of a digit that is more than a straight stroke. Then the digits are never certain.
+
+    With 0.4 for these too, three in four second digits of 0.3 to 0.4 of the first one's height are left out."""
+
+    min_across: float = 2.5
+    """Length of the shorter side of the box that turns with such a digit, in its stroke widths. Bars, commas and dashes
+    have up to 2."""
+
     min_length: float = 3.5
     """Minimum length of a digit's longer side, in stroke widths. Dots have 1, and most dashes less than 3."""
 
@@ -47,6 +57,19 @@ class DivisionLimits:
 
     min_bend: float = 1.5
     """Length of a stroke, as a share of the diagonal of its bounds, from which it is not straight."""
+
+    min_low: float = 0.92
+    """Place of the middle of a small piece below the top of the tallest, as a share of its height, from which the piece
+    may be a comma. Commas have 0.95 to 1.02."""
+
+    max_low: float = 1.08
+    """The same, up to which it may be one."""
+
+    max_high: float = 0.3
+    """The same, up to which a small piece is a degree sign if it is round."""
+
+    min_round: float = 0.75
+    """Minimum width of what is round, as a share of its height. Small digits have 0.6."""
 
     reach: float = 0.25
     """Distance, as a share of the size of a digit, up to which pieces that are not digits belong to it."""
@@ -74,6 +97,9 @@ class DivisionLimits:
     min_gap: float = 0.15
     """Gap between digits, as a share of their mean height, from which a row or a column is certain. A pen that skips
     leaves 0.1."""
+
+    min_row_gap: float = 0.02
+    """Gap between digits, as a share of their mean height, from which they stand beside each other."""
 
     even: float = 0.7
     """Minimum height of each digit of a row that is certain without such a gap, as a share of the tallest."""
@@ -111,6 +137,12 @@ class Division:
     certain: bool
     """Whether they are several digits for certain. Otherwise they may be the pieces of one."""
 
+    in_row: bool = False
+    """Whether they stand beside each other with gaps between them, each about as tall as the others."""
+
+    is_one_large: bool = False
+    """Whether all but one are small. Then that one is the digit, if there is only one."""
+
     in_shapes: bool = False
     """Whether each of them is in a shape of its own, such as the cell of a form."""
 
@@ -135,19 +167,19 @@ def divide(drawn: Drawn) -> Division | None:
     if not 0 < len(pieces) <= LIMITS.max_pieces:
         return None
     heights = stats[pieces, 3]
-    if np.count_nonzero(heights >= LIMITS.min_height * heights.max()) + len(pieces) < 4:
+    if np.count_nonzero(heights >= LIMITS.min_small * heights.max()) + len(pieces) < 4:
         return None  # a digit, alone or with one piece that is too low for another; most images end here
-    areas = stats[pieces, 4]
-    units = _units(_boxes(stats[pieces]), areas, strokes_width(drawn.components.mask_of(is_piece), int(areas.sum())))
+    strokes = _strokes(drawn, pieces)
+    units = _units(strokes)
     certain = _is_certain(units)
     if len(units.members) < 2 or (not certain and len(units.members) > LIMITS.max_doubtful):
         return None
     digits = []
     for index in _reading_order(units.boxes):
         chosen = np.zeros(len(stats), np.bool_)
-        chosen[pieces[units.members[index]]] = True
+        chosen[np.concatenate([strokes.members[number] for number in units.members[index]])] = True
         digits.append(chosen)
-    return Division(tuple(digits), certain)
+    return Division(tuple(digits), certain, _is_even_row(units.boxes), np.count_nonzero(~_are_small(units.boxes)) == 1)
 
 
 def divide_by_shapes(drawn: Drawn, shapes: Sequence[Bounds]) -> Division:
@@ -195,6 +227,54 @@ def with_neighbours(drawn: Drawn, digit: Region) -> Region:
     return Region.of(cv2.bitwise_or(digit.mask, drawn.components.mask_of(chosen)))
 
 
+class _Strokes(NamedTuple):
+    """The pieces of a drawing. Those of one stroke are one."""
+
+    members: list[NDArray[np.intp]]  # of each, the numbers of its components
+    boxes: Boxes
+    areas: NDArray[np.integer]  # in pixels, (n,)
+    widths: NDArray[np.floating]  # of a small digit its own width, of the others that of all together, in pixels, (n,)
+    is_bent: NDArray[np.bool_]  # whether each is more than a straight stroke, (n,)
+    usual_width: float  # of all together
+
+
+def _strokes(drawn: Drawn, pieces: NDArray[np.intp]) -> _Strokes:
+    """Put pieces of one stroke together.
+
+    Args:
+        drawn: What is drawn.
+        pieces: Numbers of the components that are pieces.
+    """
+    components, stats = drawn.components, drawn.components.stats
+    usual_width = strokes_width(components.mask_of(drawn.is_piece), int(stats[pieces, 4].sum()))
+    stroke = strokes_of(components, pieces, usual_width)
+    members = [pieces[stroke == number] for number in np.unique(stroke)]
+    boxes = np.stack([_around(_boxes(stats[each])) for each in members])
+    areas = np.array([stats[each, 4].sum() for each in members])
+    widths, across = np.full(len(members), usual_width), np.zeros(len(members))
+    shares = _height(boxes) / _height(boxes).max()
+    is_small = (shares >= LIMITS.min_small) & (shares < LIMITS.even) & ~_are_marks(boxes)
+    for index in np.flatnonzero(is_small).tolist():
+        first = int(members[index][0])
+        mask = components.mask_of_one(first)
+        widths[index] = strokes_width(mask, int(stats[first, 4]))
+        across[index] = min(cv2.minAreaRect(cv2.findNonZero(mask))[1])
+    is_wide = across >= LIMITS.min_across * widths
+    is_bent = np.where(shares < LIMITS.min_height, is_wide, _is_bent(boxes, areas, widths))
+    return _Strokes(members, boxes, areas, widths, is_bent, usual_width)
+
+
+def _are_marks(boxes: Boxes) -> NDArray[np.bool_]:
+    """Return which pieces, if small, are where a comma or a degree sign is beside the tallest, bool (n,)."""
+    _, top, _, bottom = boxes[_height(boxes).argmax()]
+    middle = (boxes[:, 1] + boxes[:, 3] - 2 * top) / (2 * (bottom - top))
+    is_round = _width(boxes) >= LIMITS.min_round * _height(boxes)
+    marks: NDArray[np.bool_] = ((middle > LIMITS.min_low) & (middle < LIMITS.max_low)) | (
+        (middle < LIMITS.max_high) & is_round
+    )
+    return marks
+
+
 @dataclass(frozen=True, slots=True)
 class _Units:
     """Pieces that may be digits by themselves, each with the smaller pieces near it.
@@ -208,18 +288,13 @@ class _Units:
     loose: float  # share of ink in the smaller pieces
 
 
-def _units(boxes: Boxes, area: NDArray[np.integer], stroke_width: float) -> _Units:
-    """Put pieces together to units.
-
-    Args:
-        boxes: Bounds of each piece.
-        area: Area of each piece in pixels, (n,).
-        stroke_width: Width of strokes in pixels.
-    """
+def _units(strokes: _Strokes) -> _Units:
+    """Put pieces together to units."""
+    _, boxes, area, widths, is_bent, usual_width = strokes
     tallest = int(_height(boxes).max())
-    is_bent = _is_bent(boxes, area, stroke_width)
     is_flat = _height(boxes) < LIMITS.min_straight_aspect * _width(boxes)
-    is_digit = _is_like_a_digit(boxes, tallest, stroke_width) & (is_bent | ~is_flat)
+    min_height = np.where(is_bent, LIMITS.min_small, LIMITS.min_height) * tallest
+    is_digit = _is_like_a_digit(boxes, min_height, widths) & (is_bent | ~is_flat)
     owner = np.where(is_digit, np.arange(len(boxes)), -1)
     if not is_digit.any():
         return _Units([], boxes, is_bent=False, loose=1.0)
@@ -232,7 +307,7 @@ def _units(boxes: Boxes, area: NDArray[np.integer], stroke_width: float) -> _Uni
         clusters = _joined(boxes[far], _are_near)
         for cluster in np.unique(clusters):
             members = far[clusters == cluster]
-            if _is_like_a_digit(_around(boxes[members])[np.newaxis], tallest, stroke_width).any():
+            if _is_like_a_digit(_around(boxes[members])[np.newaxis], LIMITS.min_height * tallest, usual_width).any():
                 owner[members] = members[0]
         owner[near] = digits[gaps[is_near].argmin(axis=1)]
     groups = [np.flatnonzero(owner == number) for number in np.unique(owner[owner >= 0])]
@@ -243,20 +318,22 @@ def _units(boxes: Boxes, area: NDArray[np.integer], stroke_width: float) -> _Uni
     ]
     together = np.stack([_around(boxes[unit]) for unit in members])
     total = np.array([area[unit].sum() for unit in members])
-    return _Units(members, together, bool(_is_bent(together, total, stroke_width).any()), area[near].sum() / area.sum())
+    return _Units(members, together, bool(_is_bent(together, total, usual_width).any()), area[near].sum() / area.sum())
 
 
-def _is_like_a_digit(boxes: Boxes, tallest: int, stroke_width: float) -> NDArray[np.bool_]:
+def _is_like_a_digit(
+    boxes: Boxes, min_height: NDArray[np.floating] | float, stroke_width: NDArray[np.floating] | float
+) -> NDArray[np.bool_]:
     """Return which pieces have the size and the shape of a digit, bool (n,)."""
     like: NDArray[np.bool_] = (
-        (_height(boxes) >= LIMITS.min_height * tallest)
+        (_height(boxes) >= min_height)
         & (_size(boxes) >= LIMITS.min_length * stroke_width)
         & (_height(boxes) >= LIMITS.min_aspect * _width(boxes))
     )
     return like
 
 
-def _is_bent(boxes: Boxes, area: NDArray[np.integer], stroke_width: float) -> NDArray[np.bool_]:
+def _is_bent(boxes: Boxes, area: NDArray[np.integer], stroke_width: NDArray[np.floating] | float) -> NDArray[np.bool_]:
     """Return which pieces have more ink than a straight stroke across their bounds, bool (n,)."""
     bent: NDArray[np.bool_] = area >= LIMITS.min_bend * stroke_width * np.hypot(_width(boxes), _height(boxes))
     return bent
@@ -264,7 +341,7 @@ def _is_bent(boxes: Boxes, area: NDArray[np.integer], stroke_width: float) -> ND
 
 def _is_certain(units: _Units) -> bool:
     """Return whether one digit never has such an arrangement."""
-    if len(units.members) < 2 or units.loose > LIMITS.max_loose:
+    if len(units.members) < 2 or units.loose > LIMITS.max_loose or _are_small(units.boxes).any():
         return False
     left, top, right, bottom = _around(units.boxes)
     width, height = int(right - left), int(bottom - top)
@@ -282,6 +359,19 @@ def _is_certain(units: _Units) -> bool:
         return bool(heights.min() >= LIMITS.even * heights.max())
     is_wide = (_width(units.boxes) >= LIMITS.min_column_width * heights).all()
     return bool(is_wide or (units.is_bent and height >= LIMITS.min_long_column * width))
+
+
+def _are_small(boxes: Boxes) -> NDArray[np.bool_]:
+    """Return which units are small beside the tallest, bool (n,)."""
+    small: NDArray[np.bool_] = _height(boxes) < LIMITS.min_height * _height(boxes).max()
+    return small
+
+
+def _is_even_row(boxes: Boxes) -> bool:
+    """Return whether units stand beside each other with gaps between them, each about as tall as the others."""
+    ordered, heights = boxes[np.argsort(boxes[:, 0])], _height(boxes)
+    gap = (ordered[1:, 0] - ordered[:-1, 2]).min()
+    return bool(gap >= LIMITS.min_row_gap * heights.mean() and heights.min() >= LIMITS.even * heights.max())
 
 
 def _are_pieces_of_one(boxes: Boxes) -> NDArray[np.bool_]:

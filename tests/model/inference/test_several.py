@@ -7,13 +7,15 @@ import pytest
 from model.errors import FailureCode
 from model.images.normalise import normalise_all
 from model.inference.several import read_files, shows_several
-from tests.model.images.drawings import FIVE, SEVEN, drawing, encoded
+from tests.model.images.drawings import FIVE, SEVEN, drawing, encoded, shares_ink
+
+ONE = ((0.5, 0.2), (0.5, 0.8))
 
 
-def decision(whole, *parts):
+def decision(whole, *parts, digit=8, in_row=False):
     """Decide on an image read with this confidence, whose parts are pairs of digit and confidence."""
     digits, confidences = zip(*parts, strict=True)
-    return shows_several(whole, np.array(digits, np.uint8), np.array(confidences, np.float32))
+    return shows_several(digit, whole, np.array(digits, np.uint8), np.array(confidences, np.float32), in_row=in_row)
 
 
 def test_the_reading_with_more_confidence_wins():
@@ -30,6 +32,23 @@ def test_parts_that_are_strokes_of_another_digit_do_not_outweigh_a_sure_reading(
     assert not decision(0.999, (0, 1.0), (0, 1.0))
     assert decision(0.999, (2, 0.95), (7, 0.95))
     assert decision(0.9, (1, 1.0), (0, 1.0))
+
+
+def test_what_changes_nothing_in_a_row_is_another_digit():
+    """In a row, a part that is surely the same digit as the whole makes the others digits. A one may be a piece."""
+    assert decision(0.999, (3, 1.0), (1, 1.0), digit=3, in_row=True)
+    assert decision(0.999, (1, 0.6), (3, 1.0), digit=3, in_row=True)
+    assert not decision(0.999, (3, 1.0), (1, 1.0), digit=3)
+    assert not decision(0.999, (3, 0.8), (1, 1.0), digit=3, in_row=True)
+    assert not decision(0.999, (3, 1.0), (1, 0.4), digit=3, in_row=True)
+    assert not decision(0.999, (1, 1.0), (1, 1.0), digit=1, in_row=True)
+
+
+def test_the_halves_of_a_zero_are_one_digit():
+    """A zero that is read surely is one digit, whatever its halves look like, unless one of them is a zero."""
+    assert not decision(0.9, (6, 0.99), (7, 0.99), digit=0)
+    assert decision(0.6, (1, 0.99), (7, 0.99), digit=0)
+    assert decision(0.9, (0, 0.99), (7, 0.99), digit=0)
 
 
 def halved_zero():
@@ -75,5 +94,34 @@ def test_a_doubtful_row_is_several(baseline, gap):
     row = in_a_row(digits, gap)
     assert not normalise_all(row).certain
     failures = read_files(baseline.classify, [encoded(row)]).failures
+    assert failures[0].code is FailureCode.SEVERAL_DIGITS
+    assert "2 digits" in failures[0].sentence
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("line", [FIVE, SEVEN])
+def test_a_digit_near_a_one_is_not_the_digit_alone(baseline, line, first):
+    """A one beside a digit changes its reading hardly, and yet it is another digit."""
+    for gap in (5, 9, 20):
+        row = in_a_row(
+            [255 - drawing(150, 80, line=each, stroke=0.06) for each in ((ONE, line) if first else (line, ONE))], gap
+        )
+        assert not normalise_all(row).certain
+        failures = read_files(baseline.classify, [encoded(row)]).failures
+        assert failures[0].code is FailureCode.SEVERAL_DIGITS
+
+
+@pytest.mark.parametrize("size", [40, 55])
+@pytest.mark.parametrize("first", [False, True])
+def test_a_small_digit_beside_a_large_one_is_not_left_out(baseline, size, first):
+    """A digit of a third of the other one's height is another digit. It is not part of the image as one digit."""
+    page = np.zeros((150, 260), np.uint8)
+    page[:, 50:200] = 255 - drawing(150, 150, line=SEVEN, stroke=0.06)
+    left = 10 if first else 190
+    page[50 : 50 + size, left : left + size] = 255 - drawing(size, size, line=FIVE, stroke=0.08)
+    alone = page.copy()
+    alone[:, left : left + size] = 0
+    assert shares_ink(normalise_all(page).shown, normalise_all(alone).shown) > 0.95
+    failures = read_files(baseline.classify, [encoded(page)]).failures
     assert failures[0].code is FailureCode.SEVERAL_DIGITS
     assert "2 digits" in failures[0].sentence

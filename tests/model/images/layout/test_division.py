@@ -181,6 +181,53 @@ def test_what_may_be_one_digit_is_not_certain(draw):
     assert not division.certain
 
 
+def test_only_digits_beside_each_other_are_in_a_row():
+    """Digits of about one height with gaps between them are in a row. Low ones and those above each other are not."""
+    assert division_of(row_of([digit(FIVE), digit(ONE), digit(SEVEN)], 8)).in_row
+    assert not division_of(row_of([digit(FIVE).T, digit(SEVEN).T], 8).T.copy()).in_row
+    assert not division_of(page_of([(digit(FIVE, 200), (50, 50)), (digit(SEVEN, 100), (80, 200))])).in_row
+
+
+def cut_one(random):
+    """Draw a one that a band crosses."""
+    turn, stroke = random.uniform(-0.35, 0.35), int(random.integers(8, 20))
+    ends = [np.rint([150 + turn * row, 150 + row]).astype(int).tolist() for row in (-100, 100)]
+    page = cv2.line(np.zeros((300, 300), np.uint8), *ends, 255, stroke)
+    slant, middle = random.uniform(-0.4, 0.4), 150 + random.uniform(-60, 60)
+    rows, columns = np.indices(page.shape)
+    page[np.abs(rows + slant * (columns - 150) - middle) < random.uniform(3, 0.45 * stroke)] = 0
+    return page
+
+
+def test_a_stroke_with_a_gap_is_one():
+    """A one that is cut once is one digit, wherever the cut is. So is a seven that is cut across its stem."""
+    for seed in range(40):
+        page = cut_one(np.random.default_rng(seed))
+        assert len(connected_components(page).stats) == 2
+        assert division_of(page) is None, seed
+    page = page_of([(digit(SEVEN, 200), (80, 80))])
+    page[140:148] = 0
+    assert len(connected_components(page).stats) == 2
+    assert division_of(page) is None
+
+
+def test_small_digits_are_digits_and_marks_are_not():
+    """A digit of a third of the height is never certain. A comma and a degree sign of that height are no digits."""
+    large = digit(FIVE, 200)
+    small = digit(FIVE, 70, 0.1)
+    division = division_of(page_of([(large, (80, 80)), (small, (120, 200))]))
+    assert [
+        cv2.boundingRect(mask)[0] for mask in masks_of(page_of([(large, (80, 80)), (small, (120, 200))]), division)
+    ] == [80, 200]
+    assert division.is_one_large
+    assert not division.certain
+    assert not division_of(row_of([large, digit(SEVEN, 200)], 20)).is_one_large
+    bottom = 80 + len(large)
+    assert division_of(page_of([(large, (80, 80)), (small, (bottom - len(small) // 2, 200))])) is None
+    degree = cv2.circle(page_of([(large, (80, 80))]), (210, 95), 20, 255, 6)
+    assert division_of(degree) is None
+
+
 def test_slivers_at_both_sides_are_not_a_column():
     """What is neither beside nor above something else is not certain: paper at both sides of a broad stroke."""
     page = np.zeros((160, 32), np.uint8)
