@@ -3,11 +3,11 @@
     python benchmarks/several.py [--model FOLDER] [--mnist FOLDER] [--training] [--count 400] [--wild FOLDER]
 
 The benchmark encodes each image, and handles it as a worker does. The first table has images of two to four digits made
-of MNIST's, by style, layout and gap, and MNIST's images side by side as they are. It counts those that get the error
-`several_digits`, those with the right count, those in which every digit is read correctly when each is classified by
-itself, and those that are read as one digit with a confidence of 0.8 or more. Its last rows have touching digits, which
-are not promised. The second table has single digits, most of them in several pieces: the share that is taken for
-several, read correctly, and read wrongly with a confidence of 0.8 or more.
+of MNIST's, by style, layout and gap, MNIST's images side by side as they are, and another digit beside a one. It counts
+those that get the error `several_digits`, those with the right count, those in which every digit is read correctly when
+each is classified by itself, and those that are read as one digit with a confidence of 0.8 or more. Its last rows have
+touching digits, which are not promised. The second table has single digits, most of them in several pieces: the share
+that is taken for several, read correctly, and read wrongly with a confidence of 0.8 or more.
 
 With --training, it draws from the digits of MNIST's training set that trainings hold out. Limits and networks are
 chosen on these, and the test digits only report.
@@ -70,6 +70,7 @@ def _print_several(digits: Digits, count: int, classifier: Classifier) -> None:
     chosen = random.integers(0, len(digits), (count, 2))
     files = [as_array([Digit(digits.images[number]) for number in pair]) for pair in chosen]
     _print_row("28 x 56", "row", files, digits.labels[chosen].tolist(), np.zeros(count), classifier)
+    _print_beside_ones(digits, count, classifier)
     for style in ("raw", "pen", "boxes"):
         files, numbers = [], []
         for _ in range(count):
@@ -79,6 +80,21 @@ def _print_several(digits: Digits, count: int, classifier: Classifier) -> None:
                 several(random, style, [Digit(digits.images[number]) for number in chosen], (), "row", -TOUCHING)
             )
         _print_row(f"touching {style}", "row", files, numbers, np.zeros(count), classifier)
+
+
+def _print_beside_ones(digits: Digits, count: int, classifier: Classifier) -> None:
+    ones, others = np.flatnonzero(digits.labels == 1), np.flatnonzero(digits.labels != 1)
+    for style in ("enlarged", "pen", "print"):
+        random = np.random.default_rng(list(f"{style} beside 1".encode()))
+        files, numbers, gaps = [], [], []
+        for index in range(count):
+            chosen = [random.choice(ones), random.choice(others)][:: 1 if index % 2 else -1]
+            labels = digits.labels[chosen].tolist()
+            gaps.append(GAPS[index // 2 % len(GAPS)])
+            drawn = [Digit(digits.images[number]) for number in chosen]
+            files.append(several(random, style, drawn, labels, "row", gaps[-1]))
+            numbers.append(labels)
+        _print_row(f"{style}, a 1", "row", files, numbers, np.array(gaps), classifier)
 
 
 def _print_row(

@@ -66,6 +66,13 @@ def uneven(random: Random, digits: Sequence[Digit], _labels: Sequence[int], heig
     ]
 
 
+def beside_small(random: Random, digits: Sequence[Digit], _labels: Sequence[int], height: float) -> list[Plane]:
+    """Draw the digits with one pen, one of them as large as it is, the others with 0.3 to 0.45 of the height."""
+    sizes = random.permutation([1.0, *random.uniform(0.3, 0.45, len(digits) - 1)]).tolist()
+    width = height * random.uniform(0.04, 0.06)
+    return [_cropped(digit.drawn(random, height * size, width)) for digit, size in zip(digits, sizes, strict=True)]
+
+
 def printed(random: Random, _digits: Sequence[Digit], labels: Sequence[int], height: float) -> list[Plane]:
     """Set the digits in one font."""
     font = FONTS[random.integers(len(FONTS))]
@@ -107,6 +114,7 @@ STYLES: dict[str, Style] = {
     "photograph": pen,
     "print": printed,
     "uneven": uneven,
+    "beside small": beside_small,
     "beside print": beside_print,
     "boxes": boxes,
     "circles": circles,
@@ -207,6 +215,16 @@ def broken(random: Random, digit: Digit) -> bytes:
         distance = (rows - at[0]) * np.sin(angle) + (columns - at[1]) * np.cos(angle)
         ink = ink * (np.abs(distance) > size * random.uniform(0.01, 0.04))
     return _on_white(random, ink)
+
+
+def cut_across(random: Random, digit: Digit) -> bytes:
+    """Cut a digit across once, as a pen that skips does: a band of 0.02 to 0.1 of its height is missing."""
+    size = random.uniform(40, 180)
+    ink = digit.by_hand(random, size)
+    rows, columns = np.indices(ink.shape)
+    slant, at = random.uniform(-0.5, 0.5), random.uniform(0.2, 0.8) * len(ink)
+    distance = (rows - at + slant * (columns - ink.shape[1] / 2)) / math.hypot(1, slant)
+    return _on_white(random, ink * (np.abs(distance) > size * random.uniform(0.01, 0.05)))
 
 
 def dotted(random: Random, digit: Digit) -> bytes:
@@ -311,6 +329,20 @@ def with_point(random: Random, digit: Digit) -> bytes:
     return _on_white(random, ink)
 
 
+def with_comma(random: Random, digit: Digit) -> bytes:
+    """Draw a digit with a comma of 0.28 to 0.4 of its height."""
+    size = random.uniform(50, 180)
+    ink = np.pad(digit.by_hand(random, size), round(size * 0.5))
+    height = random.uniform(0.28, 0.4) * size
+    top = len(ink) - 0.5 * size - random.uniform(0.4, 0.55) * height
+    left = ink.shape[1] - 0.5 * size + random.uniform(0.1, 0.25) * size
+    bend = [(left + 0.25 * height, top), (left + 0.35 * height, top + 0.4 * height), (left, top + height)]
+    width = max(1, round(0.2 * height))
+    cv2.polylines(ink, [np.rint(bend).astype(np.int32)], False, 1.0, width, cv2.LINE_AA)
+    cv2.circle(ink, np.rint(bend[0]).astype(int).tolist(), width, 1.0, -1, cv2.LINE_AA)
+    return _on_white(random, ink)
+
+
 def with_specks(random: Random, digit: Digit) -> bytes:
     """Draw a digit among specks of up to a tenth of its size."""
     size = random.uniform(50, 180)
@@ -349,6 +381,8 @@ SINGLES: dict[str, Single] = {
     "whole": whole,
     "small": small,
     "broken": broken,
+    "cut across": cut_across,
+    "1 cut across": cut_across,
     "dotted": dotted,
     "dashed": dashed,
     "5 with flying bar": flying_bar,
@@ -358,6 +392,7 @@ SINGLES: dict[str, Single] = {
     "8 in two loops": two_loops,
     "1 with loose parts": loose_one,
     "point": with_point,
+    "comma": with_comma,
     "specks": with_specks,
     "ruled lines": with_lines,
     "neighbour's rest": beside_rest,

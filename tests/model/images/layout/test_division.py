@@ -186,13 +186,15 @@ def test_only_digits_beside_each_other_are_in_a_row():
     assert division_of(row_of([digit(FIVE), digit(ONE), digit(SEVEN)], 8)).in_row
     assert not division_of(row_of([digit(FIVE).T, digit(SEVEN).T], 8).T.copy()).in_row
     assert not division_of(page_of([(digit(FIVE, 200), (50, 50)), (digit(SEVEN, 100), (80, 200))])).in_row
+    frame = row_of([digit(FIVE, 200, 0.1), np.full((110, 2), 255, np.uint8)], 20)  # a rest of one
+    assert not division_of(frame).in_row
 
 
 def cut_one(random):
     """Draw a one that a band crosses."""
     turn, stroke = random.uniform(-0.35, 0.35), int(random.integers(8, 20))
-    ends = [np.rint([150 + turn * row, 150 + row]).astype(int).tolist() for row in (-100, 100)]
-    page = cv2.line(np.zeros((300, 300), np.uint8), *ends, 255, stroke)
+    start, end = (np.rint([150 + turn * row, 150 + row]).astype(int).tolist() for row in (-100, 100))
+    page = cv2.line(np.zeros((300, 300), np.uint8), start, end, 255, stroke)
     slant, middle = random.uniform(-0.4, 0.4), 150 + random.uniform(-60, 60)
     rows, columns = np.indices(page.shape)
     page[np.abs(rows + slant * (columns - 150) - middle) < random.uniform(3, 0.45 * stroke)] = 0
