@@ -25,6 +25,9 @@ class ContinuedLimits:
     max_pieces: int = 9
     """Number of pieces beyond which none are compared. It bounds the time."""
 
+    min_length: float = 3.5
+    """Minimum length of each piece, in stroke widths. Shorter ones are dots and dashes, not digits by themselves."""
+
     max_gap: float = 0.15
     """Maximum height of the gap, as a share of the height of both pieces together. The height that is wanted in a cut
     is 0.1. With 0.25, no more of the cut ones are found."""
@@ -103,8 +106,10 @@ def _may_go_on(stats: MatLike, stroke_width: float) -> NDArray[np.bool_]:
     height = stats[:, 3]
     is_even = np.minimum(height, height[:, np.newaxis]) >= LIMITS.even * np.maximum(height, height[:, np.newaxis])
     apart = np.maximum(left - right[:, np.newaxis], left[:, np.newaxis] - right)
+    is_long = np.maximum(stats[:, 2], height) >= LIMITS.min_length * stroke_width
     may: NDArray[np.bool_] = (
-        (gap <= np.where(is_even, LIMITS.max_even_gap * stroke_width, LIMITS.max_gap * together))
+        (is_long & is_long[:, np.newaxis])
+        & (gap <= np.where(is_even, LIMITS.max_even_gap * stroke_width, LIMITS.max_gap * together))
         & (gap >= -LIMITS.max_lap * together)
         & (top > top[:, np.newaxis])
         & (bottom > bottom[:, np.newaxis])

@@ -240,7 +240,7 @@ class _Strokes(NamedTuple):
     members: list[NDArray[np.intp]]  # of each, the numbers of its components
     boxes: Boxes
     areas: NDArray[np.integer]  # in pixels, (n,)
-    widths: NDArray[np.floating]  # of a small digit its own width, of the others that of all together, in pixels, (n,)
+    widths: NDArray[np.floating]  # in pixels, (n,): of a small digit its own width, of the others that of all together
     is_bent: NDArray[np.bool_]  # whether each is more than a straight stroke, (n,)
     usual_width: float  # of all together
 
@@ -258,15 +258,15 @@ def _strokes(drawn: Drawn, pieces: NDArray[np.intp]) -> _Strokes:
     members = [pieces[stroke == number] for number in np.unique(stroke)]
     boxes = np.stack([_around(_boxes(stats[each])) for each in members])
     areas = np.array([stats[each, 4].sum() for each in members])
-    widths, across = np.full(len(members), usual_width), np.zeros(len(members))
+    widths, is_wide = np.full(len(members), usual_width), np.zeros(len(members), np.bool_)
     shares = _height(boxes) / _height(boxes).max()
     is_small = (shares >= LIMITS.min_small) & (shares < LIMITS.even) & ~_are_marks(boxes)
     for index in np.flatnonzero(is_small).tolist():
         first = int(members[index][0])
         mask = components.mask_of_one(first)
-        widths[index] = strokes_width(mask, int(stats[first, 4]))
-        across[index] = min(cv2.minAreaRect(cv2.findNonZero(mask))[1])
-    is_wide = across >= LIMITS.min_across * widths
+        width = strokes_width(mask, int(stats[first, 4]))
+        if min(cv2.minAreaRect(cv2.findNonZero(mask))[1]) >= LIMITS.min_across * width:
+            widths[index], is_wide[index] = width, True
     is_bent = np.where(shares < LIMITS.min_height, is_wide, _is_bent(boxes, areas, widths))
     return _Strokes(members, boxes, areas, widths, is_bent, usual_width)
 

@@ -49,6 +49,11 @@ def test_even_pieces_need_to_be_near():
     assert len(set(stroke_numbers(((150, 40), (150, 100)), ((150, 100 + gap), (150, 240 + gap))))) == 1
 
 
+def test_dashes_are_not_joined():
+    """Pieces that are too short for a digit are left alone, because they are no digits by themselves."""
+    assert len(set(stroke_numbers(*(((150, top), (150, top + 15)) for top in (40, 75, 110))))) == 3
+
+
 def test_many_pieces_are_not_compared():
     """Beyond a number of pieces each is a stroke."""
     lines = [((20 + 25 * index, 20), (20 + 25 * index, 90)) for index in range(LIMITS.max_pieces)]
