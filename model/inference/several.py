@@ -40,8 +40,8 @@ class SeveralLimits:
     among its parts, and an eight in two loops has two zeros. So this limit holds only for other parts.
 
     In a row, one part that is read so surely as the same digit as the whole is enough, unless that is a one: the other
-    parts change nothing, so they are not pieces of it. Without this, a tenth of the rows of a digit and a one are read
-    as one digit at a gap of 0.1 to 0.2 widths, and with it 0.3 %."""
+    parts change nothing, so they are not pieces of it. Without this, 6 % of the rows of a digit and a one are surely
+    one digit at a gap of 0.1 to 0.2 widths, and with it 0.4 %."""
 
     sure_zero: float = 0.8
     """Confidence in a zero from which it is one digit if no part is a zero. Its halves are often read as 6 and 7, or 1

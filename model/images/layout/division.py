@@ -109,7 +109,9 @@ class DivisionLimits:
     of a frame may have 0.15."""
 
     even: float = 0.7
-    """Minimum height of each digit of a row that is certain without such a gap, as a share of the tallest."""
+    """Minimum height of each digit of a row that is certain without such a gap, as a share of the tallest.
+
+    Lower digits may have narrower strokes than the tallest, as print of another size has."""
 
     min_column_width: float = 0.5
     """Minimum width of each digit of a column that is certain without a gap, as a share of the digit's height."""
