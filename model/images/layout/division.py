@@ -108,6 +108,11 @@ class DivisionLimits:
     """Minimum area of such a digit, as a share of that of a straight stroke of its length and the usual width. A rest
     of a frame may have 0.15."""
 
+    min_in_lines: int = 5
+    """Minimum number of digits in two lines or more, each as high as the others, from which they are certain.
+
+    Most of them are more than a straight stroke. Fewer may be the dashes of one digit, and the network decides."""
+
     even: float = 0.7
     """Minimum height of each digit of a row that is certain without such a gap, as a share of the tallest.
 
@@ -293,7 +298,7 @@ class _Units:
 
     members: list[NDArray[np.intp]]  # of each unit, the numbers of its pieces
     boxes: Boxes
-    is_bent: bool  # whether one of them is more than a straight stroke
+    bent: int  # number of them that are more than a straight stroke
     loose: float  # share of ink in the smaller pieces
     has_hairline: bool = False  # whether one of them is a line that is much thinner than the strokes
 
@@ -307,7 +312,7 @@ def _units(strokes: _Strokes) -> _Units:
     is_digit = _is_like_a_digit(boxes, min_height, widths) & (is_bent | ~is_flat)
     owner = np.where(is_digit, np.arange(len(boxes)), -1)
     if not is_digit.any():
-        return _Units([], boxes, is_bent=False, loose=1.0)
+        return _Units([], boxes, bent=0, loose=1.0)
     digits, others = np.flatnonzero(is_digit), np.flatnonzero(~is_digit)
     near = np.zeros(0, np.intp)
     if len(others):
@@ -329,8 +334,8 @@ def _units(strokes: _Strokes) -> _Units:
     together = np.stack([_around(boxes[unit]) for unit in members])
     total = np.array([area[unit].sum() for unit in members])
     has_hairline = bool((total < LIMITS.min_stroke * usual_width * _size(together)).any())
-    some_bent = bool(_is_bent(together, total, usual_width).any())
-    return _Units(members, together, some_bent, area[near].sum() / area.sum(), has_hairline)
+    bent = int(np.count_nonzero(_is_bent(together, total, usual_width)))
+    return _Units(members, together, bent, area[near].sum() / area.sum(), has_hairline)
 
 
 def _is_like_a_digit(
@@ -359,7 +364,7 @@ def _is_certain(units: _Units) -> bool:
     width, height = int(right - left), int(bottom - top)
     is_row, is_column = width >= LIMITS.min_row * height, height >= LIMITS.min_column * width
     if not (is_row or is_column):
-        return False
+        return _are_lines(units)
     heights = _height(units.boxes)
     axis = 0 if is_row else 1
     boxes = units.boxes[np.argsort(units.boxes[:, axis] + units.boxes[:, axis + 2])]
@@ -370,7 +375,19 @@ def _is_certain(units: _Units) -> bool:
     if is_row:
         return bool(heights.min() >= LIMITS.even * heights.max())
     is_wide = (_width(units.boxes) >= LIMITS.min_column_width * heights).all()
-    return bool(is_wide or (units.is_bent and height >= LIMITS.min_long_column * width))
+    return bool(is_wide or (units.bent > 0 and height >= LIMITS.min_long_column * width))
+
+
+def _are_lines(units: _Units) -> bool:
+    """Return whether units are numbers below each other, as dashes and dots of one digit never are."""
+    lines, heights = _lines(units.boxes), _height(units.boxes)
+    return (
+        len(units.members) >= LIMITS.min_in_lines
+        and len(lines) > 1
+        and min(map(len, lines)) > 1
+        and bool(heights.min() >= LIMITS.even * heights.max())
+        and 2 * units.bent > len(units.members)
+    )
 
 
 def _are_small(boxes: Boxes) -> NDArray[np.bool_]:
@@ -421,7 +438,12 @@ def _joined(boxes: Boxes, related: Callable[[Boxes], NDArray[np.bool_]]) -> NDAr
 
 
 def _reading_order(boxes: Boxes) -> list[int]:
-    """Return the units from left to right in each line, and the lines from top to bottom.
+    """Return the units from left to right in each line, and the lines from top to bottom."""
+    return [index for line in _lines(boxes) for index in sorted(line, key=lambda index: int(boxes[index, ::2].sum()))]
+
+
+def _lines(boxes: Boxes) -> list[list[int]]:
+    """Return the units in each line, from the top line to the lowest.
 
     Units are on one line if they overlap by a part of their height, as a power does with its base, or if neither is
     above the other.
@@ -437,7 +459,7 @@ def _reading_order(boxes: Boxes) -> list[int]:
                 lines[-1].append(index)
                 continue
         lines.append([index])
-    return [index for line in lines for index in sorted(line, key=lambda index: int(boxes[index, 0] + boxes[index, 2]))]
+    return lines
 
 
 def _boxes(stats: MatLike) -> Boxes:

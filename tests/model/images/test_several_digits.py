@@ -54,6 +54,29 @@ def test_a_small_number_on_a_large_page_is_several_digits():
         assert shares_ink(part, normalise(drawing(90, 90, line=LINES[digit]))) > 0.75
 
 
+def test_numbers_below_each_other_are_several_digits():
+    """Six digits in two lines are wider than a column and higher than a row."""
+    lines = np.vstack([side_by_side(5, 7, 5, size=100), side_by_side(7, 5, 5, size=100)])
+    normalised = normalise_all(np.pad(lines, 60, constant_values=255))
+    assert normalised.certain
+    for digit, part in zip((5, 7, 5, 7, 5, 5), normalised.parts, strict=True):
+        assert shares_ink(part, normalise(drawing(100, 100, line=LINES[digit]))) > 0.75
+
+
+@pytest.mark.parametrize("rise", [0.2, 0.6, 0.8])
+@pytest.mark.parametrize("falls", [False, True])
+def test_the_digits_of_a_slanted_number_are_read_from_left_to_right(rise, falls):
+    """The digits may rise or fall by more than half of their height."""
+    page, digits = np.full((500, 500), 255, np.uint8), (5, 7, 5)
+    for number, digit in enumerate(digits):
+        left, top = 80 + 110 * number, round(200 + (number - 1) * (1 if falls else -1) * rise * 72)
+        page[top : top + 120, left : left + 100] = drawing(120, 100, line=LINES[digit])
+    normalised = normalise_all(page)
+    assert normalised.total == len(digits)
+    for digit, part in zip(digits, normalised.parts, strict=True):
+        assert shares_ink(part, normalise(drawing(120, 100, line=LINES[digit]))) > 0.75
+
+
 def test_digits_far_apart_are_several():
     """Two digits in opposite corners of a page are several, not the larger one."""
     page = np.full((600, 600), 255, np.uint8)
