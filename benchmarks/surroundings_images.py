@@ -217,7 +217,15 @@ def _written(random: Random, canvas: Canvas, pen: Pen, room: float, *, centred: 
     return canvas.ink(ink, canvas.centre + random.uniform(-centred, centred, 2) * room)
 
 
-def _circled(random: Random, pen: Pen, *, by_hand: bool, other_colour: bool = False, shape: float = 1) -> bytes:
+def _circled(
+    random: Random,
+    pen: Pen,
+    *,
+    by_hand: bool,
+    other_colour: bool = False,
+    shape: float = 1,
+    room: tuple[float, float] = (0.55, 0.85),
+) -> bytes:
     canvas, ink = _page(random)
     radius = canvas.fill * canvas.side / 2
     across, down = (radius, radius / shape) if random.random() < 0.5 else (radius / shape, radius)
@@ -230,8 +238,8 @@ def _circled(random: Random, pen: Pen, *, by_hand: bool, other_colour: bool = Fa
     if other_colour:
         colour = _one(random, _VIVID[:5] if np.mean(ink) < 128 else _BRIGHT)
     canvas.paint(canvas.line(points, width, closed=True), colour)
-    room = 2 * (min(across, down) - width) * random.uniform(0.55, 0.85)
-    canvas.paint(_written(random, canvas, pen, room), ink)
+    diagonal = 2 * (min(across, down) - width) * random.uniform(*room)
+    canvas.paint(_written(random, canvas, pen, diagonal), ink)
     return canvas.file(random)
 
 
@@ -342,6 +350,113 @@ def rounded_box(random: Random, pen: Pen) -> bytes:
 def double_box(random: Random, pen: Pen) -> bytes:
     """Print a box of two lines around a digit, with round or sharp corners."""
     return _box(random, pen, 2, 48)
+
+
+def small_in_a_circle(random: Random, pen: Pen) -> bytes:
+    """Print or draw a circle around a digit that leaves much room in it."""
+    return _circled(random, pen, by_hand=random.random() < 0.5, room=(0.38, 0.55))
+
+
+# Kinds with a line of dashes or dots around the digit
+
+
+def _dashes(random: Random, canvas: Canvas, outline: Points, width: float, *, closed: bool = True) -> Plane:
+    """Return the plane of the dashes, or one time in three the dots, that run along an outline."""
+    outline = np.vstack([outline, outline[:1]]) if closed else outline
+    along = np.concatenate([[0], np.hypot(*np.diff(outline, axis=0).T).cumsum()])
+    least = canvas.pixels(2.2 * width)  # a dash and its gap are told apart in the file
+    plane = np.zeros(canvas.scene.shape[:2], np.float32)
+    if random.random() < 1 / 3:
+        width = canvas.pixels(1.6 * width)
+        count = int(min(random.integers(12, 40), along[-1] / max(least, 1.7 * width)))
+        for at in np.arange(count) * along[-1] / count:
+            middle = np.array([np.interp(at, along, line) for line in outline.T])
+            plane = np.maximum(plane, canvas.filled(_ellipse(middle, width / 2, width / 2)))
+        return plane
+    count, filled = int(min(random.integers(10, 36), along[-1] / (2 * least))), random.uniform(0.4, 0.7)
+    for start in np.arange(count) * along[-1] / count:
+        at = np.linspace(start, start + filled * along[-1] / count, 12)
+        points = np.stack([np.interp(at, along, line) for line in outline.T], axis=1)
+        plane = np.maximum(plane, canvas.line(points, width))
+    return plane
+
+
+def _dashed(random: Random, pen: Pen, outline: Callable[[Points, float], Points]) -> bytes:
+    """Draw an outline of this middle and half side in dashes, with a digit in it."""
+    canvas, ink = _page(random, 36)
+    half = canvas.fill * canvas.side / 2
+    width = canvas.pixels(half * random.uniform(0.02, 0.09))
+    points = outline(canvas.centre, half - width)
+    colour = ink
+    if random.random() < 0.4:
+        colour = _one(random, _VIVID[:5] if np.mean(ink) < 128 else _BRIGHT)
+    canvas.paint(_dashes(random, canvas, points, width), colour)
+    room = 2 * (np.abs(points - canvas.centre).max(axis=0).min() - width) * random.uniform(0.5, 0.85)
+    canvas.paint(_written(random, canvas, pen, room), ink)
+    return canvas.file(random)
+
+
+def dashed_circle(random: Random, pen: Pen) -> bytes:
+    """Draw a circle or an ellipse of dashes or dots around a digit."""
+    shape = np.array([1, random.choice((1, random.uniform(0.7, 1)))])
+    across, down = shape if random.random() < 0.5 else shape[::-1]
+    return _dashed(random, pen, lambda centre, half: _ellipse(centre, half * across, half * down))
+
+
+def dashed_box(random: Random, pen: Pen) -> bytes:
+    """Draw a box of dashes or dots around a digit, with sharp or round corners."""
+    across, down = random.permutation([1, random.uniform(0.75, 1)])
+    radius = random.choice((0.02, random.uniform(0.1, 0.5)))
+    return _dashed(
+        random,
+        pen,
+        lambda centre, half: _rounded(centre, half * across, half * down, half * radius * min(across, down)),
+    )
+
+
+# Kinds with cells
+
+
+def _celled(random: Random, pen: Pen, ends: int) -> bytes:
+    """Draw a digit in one of several cells, of which the image shows one whole.
+
+    Args:
+        random: Source of random numbers.
+        pen: Pen that draws the digit.
+        ends: Whether the lines between the cells of a row end at the row (0) or run on (1).
+    """
+    canvas, ink = _page(random, 36)
+    rows, columns = canvas.scene.shape[:2]
+    strips = random.choice((random.uniform(0.04, 0.2, 4), random.uniform(0.15, 0.3, 4)))
+    left, right = strips[0] * columns, (1 - strips[1]) * columns
+    top, bottom = strips[2] * rows, (1 - strips[3]) * rows
+    lean = np.array([0, random.choice((0, random.uniform(-0.015, 0.015)))]) @ np.array([[0, 0], [-1, 1]])
+    width = canvas.pixels(canvas.side * random.uniform(0.006, 0.035))
+    colour = ink if random.random() < 0.5 or np.mean(ink) > 128 else _one(random, ((120, 120, 120), *_VIVID[:5]))
+    far = np.array([-0.1, 1.1])
+    for y in (top, bottom):
+        canvas.paint(canvas.line(np.stack([far * columns, y + lean * columns], axis=1), width), colour)
+    for x in (left, right):
+        down = far * rows if ends else np.array([top, bottom])
+        canvas.paint(canvas.line(np.stack([x - lean * rows, down], axis=1), width), colour)
+    canvas.centre = np.array([left + right, top + bottom]) / 2
+    for side in random.permutation([(-1, 0), (1, 0), (0, -1), (0, 1)])[: random.choice((0, 1, 2), p=(0.5, 0.3, 0.2))]:
+        if ends or side[0]:
+            away = canvas.centre + side * np.array([right - left, bottom - top])
+            canvas.paint(canvas.ink(pen(random, 0.7 * (bottom - top)), away), ink)
+    room = min(right - left, bottom - top) - 2 * width
+    canvas.paint(_written(random, canvas, pen, room * random.uniform(0.55, 1)), ink)
+    return canvas.file(random)
+
+
+def table_cell(random: Random, pen: Pen) -> bytes:
+    """Cut a cell out of a table, with strips of its neighbours and perhaps a part of their digits."""
+    return _celled(random, pen, 1)
+
+
+def form_cell(random: Random, pen: Pen) -> bytes:
+    """Cut a cell out of a row of a form, with strips of the cells beside it and of the paper above and below."""
+    return _celled(random, pen, 0)
 
 
 # Kinds with a surface under the digit
@@ -613,6 +728,21 @@ def boxy_zero(random: Random, _pen: Pen) -> bytes:
     return canvas.file(random)
 
 
+def dashed_zero(random: Random, _pen: Pen) -> bytes:
+    """Draw a zero in dashes or dots, and one time in four with a slash in dashes through it."""
+    canvas, ink = _page(random, 48)
+    down = canvas.fill * canvas.side / 2
+    across = down * random.uniform(0.5, 1)
+    width = canvas.pixels(down * random.uniform(0.03, 0.14))
+    points = _ellipse(canvas.centre, across - width, down - width, random.uniform(-0.25, 0.25))
+    canvas.paint(_dashes(random, canvas, _wobbling(random, points, 0.015), width), ink)
+    if random.random() < 0.25:
+        end = np.array([across * 0.6, -down * 0.6]) * random.uniform(0.8, 1.1)
+        there = np.linspace(canvas.centre - end, canvas.centre + end, 40)
+        canvas.paint(_dashes(random, canvas, there, width, closed=False), ink)
+    return canvas.file(random)
+
+
 # Digits beside something larger
 
 
@@ -723,7 +853,8 @@ def scribble(random: Random, pen: Pen) -> bytes:
 
 
 AROUND: tuple[Kind, ...] = (
-    circle, pen_circle, coloured_circle, ellipse, open_circle, double_circle, touching_circle, rounded_box, double_box,
+    circle, pen_circle, coloured_circle, ellipse, open_circle, double_circle, touching_circle, small_in_a_circle,
+    rounded_box, double_box, dashed_circle, dashed_box, table_cell, form_cell,
     disc, elliptic_disc, rounded_tile, button, ball, map_pin,
     underline, double_underline, wavy_underline, touching_underline, open_frame,
 )  # fmt: skip
@@ -735,7 +866,7 @@ EMPTY: tuple[Kind, ...] = (double_circle, double_box, rounded_box, disc, ellipti
 ALONE: tuple[Kind, ...] = (plain, fat, narrow)
 """Kinds of digits with nothing around them."""
 
-ZEROS: tuple[Kind, ...] = (drawn_zero, slashed_zero, dotted_zero, boxy_zero)
+ZEROS: tuple[Kind, ...] = (drawn_zero, slashed_zero, dotted_zero, boxy_zero, dashed_zero)
 """Kinds of zeros, drawn without a pen."""
 
 BESIDE: tuple[Kind, ...] = (beside_a_drawing, beside_a_word)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from model.images.around.dashes import find_dashed
 from model.images.around.outlines import find_outline
 from model.images.around.surfaces import find_surface
 from model.images.ink import Ink
@@ -85,7 +86,7 @@ def look_inside(view: View, ink: Ink, components: Components) -> View | None:
         nothing = np.zeros_like(face)
         inner = _alone(view, face, nothing, nothing)
     else:
-        outline = find_outline(components, ink.levels, least, shapes=view.shapes)
+        outline = find_dashed(components, least) or find_outline(components, ink.levels, least, shapes=view.shapes)
         if outline is None or _has_much_beside(strokes, outline.hole, outline.width):
             return None
         line = cv2.dilate(cv2.subtract(strokes, outline.inside), SQUARE)
