@@ -32,7 +32,9 @@ class InsideLimits:
     With 0.5, three of ten rings within rings pass as a zero."""
 
     min_digit: float = 0.15
-    """Minimum size of a digit inside a shape, as a share of the shorter side of the inside."""
+    """Minimum size of a digit inside a shape, as a share of the shorter side of the inside.
+
+    With 0.25, one in twenty of `benchmarks/surroundings.py --training --kinds small_in_a_circle` is refused."""
 
     max_beside: float = 0.4
     """Maximum area of strokes beside a shape, as a share of those within its bounds. More are other digits, beside a

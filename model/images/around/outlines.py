@@ -61,8 +61,14 @@ class OutlineLimits:
     box_content: float = 0.15
     """The same in a box, which is not a zero with a mark in it."""
 
+    small_content: float = 0.2
+    """The same in a thin outline that is round or has corners. Few zeros are such."""
+
+    small_bar: float = 0.25
+    """The same of a straight bar."""
+
     touching_content: float = 0.45
-    """The same where it touches the line."""
+    """The same where it touches the line, and of a straight bar in any other outline."""
 
     touching_bar: float = 0.6
     """The same where a straight bar touches it, as the stroke with which many people begin a zero."""
@@ -341,7 +347,9 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
     _, _, hole_width, hole_height = cv2.boundingRect(hole)
     length = max(columns, rows) / min(hole_width, hole_height)
     part = parts.mask_of_one(largest)
-    least = LIMITS.box_content if _is_box(rim, width) else LIMITS.content
+    least = LIMITS.small_content if _is_thin_shape(rim, width) else LIMITS.content
+    if _is_box(rim, width):
+        least = LIMITS.box_content
     if length < least or is_blob(part, LIMITS.dot, LIMITS.dot_shape):
         return Content.NOTHING
     touches = cv2.hasNonZero(cv2.bitwise_and(part, ink))
@@ -393,7 +401,15 @@ def _apart_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: floa
     if not bar:
         return True
     is_slash = lean > LIMITS.slash_lean and _is_narrow(rim) and _runs_across(part, hole)
-    return length >= LIMITS.touching_content and not is_slash
+    least = LIMITS.small_bar if _is_thin_shape(rim, width) else LIMITS.touching_content
+    return length >= least and not is_slash
+
+
+def _is_thin_shape(rim: Rim, width: float) -> bool:
+    """Return whether an outline is a thin line, and as round as a circle or angular as a box."""
+    short, long = rim.bounds()
+    is_thin = width <= max(LIMITS.thin * rim.radius.mean(), LIMITS.thin_pixels)
+    return is_thin and (short >= LIMITS.round * long or _has_corners(rim))
 
 
 def _runs_across(bar: Mask, hole: Mask) -> bool:

@@ -8,6 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import SPECK, Drawn
+from model.images.layout.tables import in_cell
 from model.images.raster import DETAILED_SIDE, Components, Mask, Region, strokes_width
 from model.images.strokes import is_thin
 
@@ -123,7 +124,7 @@ def without_lines(strokes: Components) -> Drawn:
         The components of the strokes without a line across the image and without a box, and which of them do not
         belong to a frame.
     """
-    alone, is_struck = _without_line(strokes.whole)
+    alone, is_struck = _without_line(in_cell(strokes))
     rest = _without_box(alone)
     if rest is not strokes.whole:
         strokes = Components.of(rest)

@@ -197,6 +197,14 @@ def test_a_dim_button_with_a_bright_digit_is_left_out(face, gloss):
     assert shares_ink(normalise(image), normalise(write(page(), size=70, width=7))) > 0.9
 
 
+@pytest.mark.parametrize("line", [FIVE, SEVEN, [(0.5, 0.0), (0.5, 1.0)], [(0.7, 0.0), (0.3, 1.0)]])
+@pytest.mark.parametrize("size", [46, 60])
+def test_a_small_digit_in_a_circle_is_shown_alone(size, line):
+    """A digit of a fifth of the diameter is read, also a one, which in a narrow zero would be a mark."""
+    image = write(circle(), line=line, size=size, width=7)
+    assert shares_ink(normalise(image), normalise(write(page(), line=line, size=size, width=7))) > 0.5
+
+
 @pytest.mark.parametrize("kind", ["a disc", "a filled ellipse", "a tile", "two circles", *list(OUTLINES)[-2:]])
 def test_a_shape_with_nothing_in_it_is_refused(kind):
     """An empty disc, tile, box or double circle is blank, and not a zero."""
