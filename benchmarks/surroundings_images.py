@@ -462,17 +462,31 @@ def form_cell(random: Random, pen: Pen) -> bytes:
 # Kinds with a surface under the digit
 
 
-def _surface(random: Random, pen: Pen, outline: Callable[[Points, float], Points]) -> bytes:
-    """Paint a surface of one colour with a digit on it."""
+def _surface(
+    random: Random,
+    pen: Pen,
+    outline: Callable[[Points, float], Points],
+    room: tuple[float, float] = (0.5, 0.85),
+    centred: float = 0.06,
+) -> bytes:
+    """Paint a surface of one colour with a digit on it.
+
+    Args:
+        random: Source of random numbers.
+        pen: Pen of the digit.
+        outline: Function that returns the outline of the surface from its middle and half its side.
+        room: Minimum and maximum diagonal of the digit, as shares of the shorter side of the surface.
+        centred: Maximum distance of the digit from the middle in each direction, as a share of its diagonal.
+    """
     ground = _one(random, _LIGHT) if random.random() < 0.75 else _one(random, _DARK)
     face = _one(random, _VIVID) if np.mean(ground) > 128 else _one(random, (*_LIGHT, (230, 120, 20), (90, 160, 220)))
     canvas = Canvas(random, ground)
     half = canvas.fill * canvas.side / 2 - 1
     points = outline(canvas.centre, half)
     canvas.paint(canvas.filled(points), face)
-    room = 2 * np.abs(points - canvas.centre).max(axis=0).min() * random.uniform(0.5, 0.85)
+    size = 2 * np.abs(points - canvas.centre).max(axis=0).min() * random.uniform(*room)
     ink = _contrasting(random, face)
-    canvas.paint(_written(random, canvas, pen, room), ink)
+    canvas.paint(_written(random, canvas, pen, size, centred=centred), ink)
     return canvas.file(random)
 
 
@@ -495,6 +509,14 @@ def rounded_tile(random: Random, pen: Pen) -> bytes:
         random,
         pen,
         lambda centre, half: _rounded(centre, half * across, half * down, half * radius * min(across, down)),
+    )
+
+
+def full_disc(random: Random, pen: Pen) -> bytes:
+    """Paint a disc or a tile that a digit nearly fills. The digit has about 0.6 to 0.85 of its height."""
+    radius = random.choice((0.3, 0.7, 1))
+    return _surface(
+        random, pen, lambda centre, half: _rounded(centre, half, half, half * radius), room=(0.72, 0.92), centred=0.015
     )
 
 
@@ -743,6 +765,34 @@ def dashed_zero(random: Random, _pen: Pen) -> bytes:
     return canvas.file(random)
 
 
+def zero_inside(random: Random, _pen: Pen) -> bytes:
+    """Draw a zero, narrow or round, in a circle or in a box, or on a surface."""
+    shape, width = random.uniform(0.6, 1), random.uniform(0.06, 0.25)
+
+    def oval(_random: Random, size: float) -> Plane:
+        """Draw an ellipse at eight times the size, and reduce it."""
+        rows = max(4, round(size))
+        columns, line = max(4, round(shape * rows)), 8 * max(1, width * rows)
+        half = np.array([8 * columns - line, 8 * rows - line]) / 2
+        points = _ellipse(np.array([4.0 * columns, 4.0 * rows]), *half)
+        plane = np.zeros((8 * rows, 8 * columns), np.uint8)
+        cv2.polylines(plane, [_fixed(points)], True, 255, round(line), cv2.LINE_AA, _SUBPIXEL)
+        return cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA) / np.float32(255)
+
+    kinds = (circle, ellipse, double_circle, rounded_box, double_box, disc, elliptic_disc, rounded_tile, button, ball)
+    return kinds[random.integers(len(kinds))](random, oval)
+
+
+def round_zero(random: Random, _pen: Pen) -> bytes:
+    """Draw a zero that is nearly as wide as high, with a broad pen."""
+    canvas, ink = _page(random)
+    down = canvas.fill * canvas.side / 2
+    across, width = down * random.uniform(0.85, 1), canvas.pixels(down * random.uniform(0.2, 0.5))
+    points = _ellipse(canvas.centre, across - width / 2 - 1, down - width / 2 - 1)
+    canvas.paint(canvas.line(points, width, closed=True), ink)
+    return canvas.file(random)
+
+
 # Digits beside something larger
 
 
@@ -855,7 +905,7 @@ def scribble(random: Random, pen: Pen) -> bytes:
 AROUND: tuple[Kind, ...] = (
     circle, pen_circle, coloured_circle, ellipse, open_circle, double_circle, touching_circle, small_in_a_circle,
     rounded_box, double_box, dashed_circle, dashed_box, table_cell, form_cell,
-    disc, elliptic_disc, rounded_tile, button, ball, map_pin,
+    disc, elliptic_disc, rounded_tile, full_disc, button, ball, map_pin,
     underline, double_underline, wavy_underline, touching_underline, open_frame,
 )  # fmt: skip
 """Kinds with a digit in or on something, which must be read."""
@@ -866,8 +916,10 @@ EMPTY: tuple[Kind, ...] = (double_circle, double_box, rounded_box, disc, ellipti
 ALONE: tuple[Kind, ...] = (plain, fat, narrow)
 """Kinds of digits with nothing around them."""
 
-ZEROS: tuple[Kind, ...] = (drawn_zero, slashed_zero, dotted_zero, boxy_zero, dashed_zero)
-"""Kinds of zeros, drawn without a pen."""
+ZEROS: tuple[Kind, ...] = (
+    drawn_zero, round_zero, slashed_zero, dotted_zero, boxy_zero, dashed_zero, zero_inside,
+)  # fmt: skip
+"""Kinds of zeros, which draw them themselves."""
 
 BESIDE: tuple[Kind, ...] = (beside_a_drawing, beside_a_word)
 """Kinds of digits beside more ink than their own, which must be reviewed."""

@@ -344,7 +344,7 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Component
             raise _blank("every pixel has the same colour" if darkest == lightest else "nothing is drawn on it")
         observe(Stage.INK, ink.levels)
         strokes = Components.of(find_strokes(ink.levels))
-        if view.shapes:
+        if view.around.shapes:
             strokes = without_dividers(strokes)
         shapes = find_side_by_side(strokes)
         if shapes:
@@ -367,7 +367,7 @@ def _refuse_blank(sheet: Grey, view: View, ink: Ink, digit: Region) -> None:
     size = max(width, height)
     if size * view.factor < max(LIMITS.min_pixels, LIMITS.min_size * max(view.full.shape)):
         raise _OnlySpecks
-    if view.shapes and size < inside.LIMITS.min_digit * min(rows, columns):
+    if view.around.shapes and size < inside.LIMITS.min_digit * min(rows, columns):
         raise empty_shape()
     crosses = width >= LIMITS.across * columns or height >= LIMITS.across * rows
     is_picture = max(sheet.shape) >= DETAILED_SIDE  # a smaller one is a program's, in which digits fill their image

@@ -7,9 +7,10 @@ import numpy as np
 
 from model.images.around.dashes import find_dashed
 from model.images.around.outlines import find_outline
+from model.images.around.rim import has_corners
 from model.images.around.surfaces import find_surface
 from model.images.ink import Ink
-from model.images.layout.view import View, view_of
+from model.images.layout.view import Around, View, view_of
 from model.images.raster import SQUARE, Components, Grey, Mask, shrink
 
 
@@ -74,12 +75,12 @@ def look_inside(view: View, ink: Ink, components: Components) -> View | None:
     if view.near is not None:
         return None
     strokes = components.mask
-    min_size = LIMITS.min_inner_size if view.shapes else LIMITS.min_size
+    min_size = LIMITS.min_inner_size if view.around.shapes else LIMITS.min_size
     least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
     if min(components.whole.bounds[2:]) < least:
         return None
-    if view.shapes == LIMITS.max_shapes:
-        find_outline(components, ink.levels, least, shapes=view.shapes)  # which refuses one more ring
+    if view.around.shapes == LIMITS.max_shapes:
+        find_outline(components, ink.levels, least, view.around)  # which refuses one more ring
         return None
     face = find_surface(view.reduced, components, least)
     if face is not None:
@@ -87,15 +88,17 @@ def look_inside(view: View, ink: Ink, components: Components) -> View | None:
             return None
         nothing = np.zeros_like(face)
         inner = _alone(view, face, nothing, nothing)
+        around = Around(view.around.shapes + 1, is_round=not has_corners(cv2.convexHull(cv2.findNonZero(face))))
     else:
-        outline = find_dashed(components, least) or find_outline(components, ink.levels, least, shapes=view.shapes)
+        outline = find_dashed(components, least) or find_outline(components, ink.levels, least, view.around)
         if outline is None or _has_much_beside(strokes, outline.hole, outline.width):
             return None
         line = cv2.dilate(cv2.subtract(strokes, outline.inside), SQUARE)
         line = cv2.subtract(line, outline.inside)
         inner = _alone(view, outline.hole, line, cv2.dilate(strokes, SQUARE))
+        around = outline.around(view.around, strokes.shape)
     contrast = max(LIMITS.min_contrast, round(LIMITS.min_contrast_share * ink.contrast))
-    return view_of(inner)._replace(shapes=view.shapes + 1, min_contrast=contrast)
+    return view_of(inner)._replace(around=around, min_contrast=contrast)
 
 
 def _has_much_beside(strokes: Mask, hole: Mask, line_width: float = 0) -> bool:

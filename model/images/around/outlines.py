@@ -14,7 +14,18 @@ import cv2
 import numpy as np
 
 from model.errors import FailureCode, ImageError
-from model.images.around.rim import DEPTHS, Rim, at_depth, filled_neighbours, is_bar, is_blob, looked_at, polygon
+from model.images.around.rim import (
+    DEPTHS,
+    Rim,
+    at_depth,
+    filled_neighbours,
+    has_corners,
+    is_bar,
+    is_blob,
+    looked_at,
+    polygon,
+)
+from model.images.layout.view import Around
 from model.images.raster import SQUARE, Components, Grey, Mask, connected_components
 
 
@@ -128,18 +139,28 @@ class OutlineLimits:
     """Maximum deviation of opposite radii, as a share of the radius, of an inner line that is not a zero."""
 
     drawn_asymmetry: float = 0.015
-    """The same of a smaller inner line, which must also run along the outer one. 3 of 660 zeros do both."""
+    """The same of a smaller inner line, which must also run along the outer one."""
 
     gap_difference: float = 0.06
-    """Maximum difference between the gaps beside and above such a line, as a share of the image inside the outer one.
-    """
+    """Maximum difference between the gaps beside and above such a line, as a share of its longer side.
+
+    A zero a tenth narrower than high has 0.1."""
+
+    gap_pixels: float = 1.5
+    """Difference in pixels that is added to it, because lines are drawn at whole pixels."""
+
+    concentric: float = 0.1
+    """Maximum distance of the middle of such a line from that of the image inside the outer one, as a share of half a
+    side."""
+
+    double: float = 0.74
+    """Minimum size of a ring, as a share of the image inside the ring around it, for both to be one double ring.
+
+    With 0.7, 5 of 100 drawings of three rings pass as a zero, and with 0.74 one. With 0.78, one of 280 zeros in double
+    circles more is refused."""
 
     rings: int = 2
-    """Number of shapes around a line with nothing inside from which it is one more ring, however it is drawn. Of 300
-    zeros in two circles, two boxes, balls, buttons and map pins, none is in so many."""
-
-    box_area: float = 0.9
-    """Minimum area of a box, as a share of the smallest rectangle around it. That of an ellipse is 0.785."""
+    """Number of rings around a line with nothing inside from which it is one more ring, however it is drawn."""
 
     box_shape: float = 0.9
     """Minimum width of an empty box, as a share of its height. Zeros with corners are narrower."""
@@ -156,9 +177,6 @@ class OutlineLimits:
     box_side: float = 0.4
     """Minimum of the shorter side of an empty box, as a share of the longer one."""
 
-    tilt: float = 10
-    """Maximum angle of a box, in degrees, from upright. An open four leans more."""
-
     two_lines: float = 0.8
     """Maximum of the ink between two lines that touch, as a share of the ink in them."""
 
@@ -174,14 +192,14 @@ _CELLS = 16  # a side of the coarse image in which a digit is told from an outli
 _ONE_CONTACT = 2  # components: the background and the place of contact
 
 
-def find_outline(components: Components, ink: Grey, least: float, *, shapes: int) -> "Outline | None":
+def find_outline(components: Components, ink: Grey, least: float, around: Around) -> "Outline | None":
     """Find an outline with something inside that could be a digit.
 
     Args:
         components: Components of all strokes, at least one.
         ink: Ink, uint8 (height, width), in which the strokes were found.
         least: Minimum of the shorter side of an outline, in pixels.
-        shapes: Number of shapes that have been left out around these strokes.
+        around: What has been left out around these strokes.
 
     Raises:
         ImageError: The strokes are an outline of two lines, or a box, with nothing inside (BLANK).
@@ -189,7 +207,7 @@ def find_outline(components: Components, ink: Grey, least: float, *, shapes: int
     outline = _outline(components, least)
     if outline is None or outline.content is Content.DIGIT:
         return outline
-    if outline.content is Content.NOTHING and _is_empty_shape(outline, components.mask, ink, shapes):
+    if outline.content is Content.NOTHING and _is_empty_shape(outline, components.mask, ink, around):
         raise empty_shape()
     return None
 
@@ -242,6 +260,19 @@ class Outline:
     hole: Mask
     inside: Mask
     content: Content
+
+    def around(self, outer: Around, shape: tuple[int, ...]) -> Around:
+        """Return what is around the inside of this outline.
+
+        Args:
+            outer: What has been left out around the outline.
+            shape: Shape of the image in which the outline was found.
+        """
+        is_round = not has_corners(self.rim.hull)
+        _, _, width, height = cv2.boundingRect(self.rim.hull)
+        is_second_line = outer.rings > 0 and min(width / shape[1], height / shape[0]) >= LIMITS.double
+        is_ring = is_round and self.width <= LIMITS.width * self.rim.radius.mean()
+        return Around(outer.shapes + 1, outer.rings + (not is_second_line) if is_ring else 0, is_round)
 
 
 def _outline(components: Components, least: float) -> Outline | None:
@@ -350,11 +381,17 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
     least = LIMITS.small_content if _is_thin_shape(rim, width) else LIMITS.content
     if _is_box(rim, width):
         least = LIMITS.box_content
-    if length < least or is_blob(part, LIMITS.dot, LIMITS.dot_shape):
+    if length < least or (is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not _has_hole(part)):
         return Content.NOTHING
     touches = cv2.hasNonZero(cv2.bitwise_and(part, ink))
     is_digit = _touching_is_digit if touches else _apart_is_digit
     return Content.DIGIT if is_digit(part, hole, rim, width, length) else Content.PART
+
+
+def _has_hole(part: Mask) -> bool:
+    """Return whether a part encloses paper, as a bold zero does."""
+    _, levels = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return bool((levels[0, :, 3] >= 0).any())  # an outline has a parent if it is that of a hole
 
 
 def _touching_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: float) -> bool:
@@ -409,7 +446,7 @@ def _is_thin_shape(rim: Rim, width: float) -> bool:
     """Return whether an outline is a thin line, and as round as a circle or angular as a box."""
     short, long = rim.bounds()
     is_thin = width <= max(LIMITS.thin * rim.radius.mean(), LIMITS.thin_pixels)
-    return is_thin and (short >= LIMITS.round * long or _has_corners(rim))
+    return is_thin and (short >= LIMITS.round * long or has_corners(rim.hull))
 
 
 def _runs_across(bar: Mask, hole: Mask) -> bool:
@@ -428,20 +465,20 @@ def _is_narrow(rim: Rim) -> bool:
     """Return whether an outline is higher than wide, as a zero, and has no corners."""
     short, long = rim.bounds()
     _, _, columns, rows = cv2.boundingRect(rim.hull)
-    return short < LIMITS.round * long and rows > columns and not _has_corners(rim)
+    return short < LIMITS.round * long and rows > columns and not has_corners(rim.hull)
 
 
-def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, shapes: int) -> bool:
+def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, around: Around) -> bool:
     """Return whether an outline with nothing inside is a shape and not a zero.
 
     Args:
         outline: The outline.
         strokes: Mask of all strokes.
         ink: Ink, uint8 (height, width).
-        shapes: Number of shapes that have been left out around it.
+        around: What has been left out around it.
     """
-    if shapes:
-        return shapes >= LIMITS.rings or _runs_along(outline.rim, strokes.shape)
+    if around.shapes:
+        return around.rings >= LIMITS.rings or _runs_along(outline.rim, strokes.shape, around)
     return _is_box(outline.rim, outline.width) or _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
 
 
@@ -451,7 +488,8 @@ def _has_second_line(outline: Outline, strokes: Mask) -> bool:
     seen = looked_at(strokes, rim.centre, rim.radius) > 0
     beyond = np.arange(DEPTHS) / DEPTHS * rim.radius[:, np.newaxis] - (rim.start + rim.run)[:, np.newaxis]
     second = seen & (beyond >= 0) & (beyond <= LIMITS.second_line * rim.radius.mean())
-    return bool(second.any(axis=1).mean() >= LIMITS.second_line_coverage)
+    is_met = second.any(axis=1) & ~seen[:, -1]  # a dot in the middle is not a line around it
+    return bool(is_met.mean() >= LIMITS.second_line_coverage)
 
 
 def _has_two_lines(outline: Outline, ink: Grey) -> bool:
@@ -466,18 +504,27 @@ def _has_two_lines(outline: Outline, ink: Grey) -> bool:
     return bool(profile[middle] < LIMITS.two_lines * min(profile[:middle].max(), profile[middle + 1 :].max()))
 
 
-def _runs_along(rim: Rim, shape: tuple[int, ...]) -> bool:
-    """Return whether an outline runs along the one that was left out around it, as a zero in a circle does not.
+def _runs_along(rim: Rim, shape: tuple[int, ...], around: Around) -> bool:
+    """Return whether an outline runs along the shape that was left out around it, as a zero in a circle does not.
 
-    It nearly fills the image and is as round, or it is drawn exactly and has the same gap on all sides.
+    It has the same form. It lies close to the shape, or both are rings or boxes that are drawn exactly, one in the
+    middle of the other.
     """
+    if around.is_round == has_corners(rim.hull):
+        return False
     rows, columns = shape
-    _, _, width, height = cv2.boundingRect(rim.hull)
-    asymmetry = rim.asymmetry()
+    left, top, width, height = cv2.boundingRect(rim.hull)
     if min(width / columns, height / rows) >= LIMITS.filled:
-        return asymmetry <= LIMITS.asymmetry
-    difference = abs((columns - width) - (rows - height))
-    return asymmetry <= LIMITS.drawn_asymmetry and difference <= LIMITS.gap_difference * min(rows, columns)
+        return rim.asymmetry() <= LIMITS.asymmetry
+    if not around.rings and around.is_round:
+        return False  # on a disc it is a round zero
+    off_centre = max(abs(2 * left + width - columns) / columns, abs(2 * top + height - rows) / rows)
+    difference = abs((columns - width) - (rows - height)) - LIMITS.gap_pixels
+    return (
+        rim.asymmetry() <= LIMITS.drawn_asymmetry
+        and off_centre <= LIMITS.concentric
+        and difference <= LIMITS.gap_difference * max(width, height)
+    )
 
 
 def _is_box(rim: Rim, width: float) -> bool:
@@ -491,18 +538,11 @@ def _is_box(rim: Rim, width: float) -> bool:
     _, _, columns, rows = cv2.boundingRect(rim.hull)
     is_thin = width <= LIMITS.thin * rim.radius.mean()
     return (
-        _has_corners(rim)
+        has_corners(rim.hull)
         and rim.covered(LIMITS.start) >= LIMITS.touching_coverage
         and short >= LIMITS.box_side * long
         and columns >= rows * (LIMITS.thin_box_shape if is_thin else LIMITS.box_shape)
     )
-
-
-def _has_corners(rim: Rim) -> bool:
-    """Return whether a hull fills an upright rectangle, as that of a box with round corners does."""
-    _, (width, height), angle = cv2.minAreaRect(rim.hull)
-    tilt = angle % 90
-    return min(tilt, 90 - tilt) <= LIMITS.tilt and cv2.contourArea(rim.hull) >= LIMITS.box_area * width * height
 
 
 _SECTORS = _sectors()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.raster import Grey, Mask
@@ -18,6 +19,12 @@ RAYS = 72
 
 DEPTHS = 64
 """Number of places at which each ray is looked at, from the rim to the middle."""
+
+MAX_TILT = 10
+"""Maximum angle of a box, in degrees, from upright. An open four leans more."""
+
+BOX_AREA = 0.9
+"""Minimum area of a box, as a share of the smallest rectangle around it. That of an ellipse is 0.785."""
 
 _ANGLES = 2 * np.pi * np.arange(RAYS) / RAYS
 _WAYS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)])
@@ -98,6 +105,13 @@ class Rim:
         """Return the shorter and the longer side of the smallest rectangle around the hull, at any angle."""
         _, (width, height), _ = cv2.minAreaRect(self.hull)
         return min(width, height) + 1, max(width, height) + 1
+
+
+def has_corners(hull: MatLike) -> bool:
+    """Return whether a hull fills an upright rectangle, as that of a box with round corners does."""
+    _, (width, height), angle = cv2.minAreaRect(hull)
+    tilt = angle % 90
+    return min(tilt, 90 - tilt) <= MAX_TILT and cv2.contourArea(hull) >= BOX_AREA * width * height
 
 
 def looked_at(image: Mask, centre: NDArray[np.float64], radius: NDArray[np.float64]) -> Mask:

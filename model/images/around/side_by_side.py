@@ -52,7 +52,7 @@ def find_side_by_side(components: Components) -> list[Bounds]:
     numbers = np.flatnonzero(is_alike).tolist()
     if not 1 < len(numbers) <= LIMITS.max_shapes or _overlap(components.stats[numbers]):
         return []
-    surfaces = [number for number in numbers if is_surface(components.mask_of_one(number))]
+    surfaces = [number for number in numbers if is_surface(components.mask_of_one(number), components.mask)]
     if surfaces and not any(_has_hole(components.mask_of_one(number)) for number in surfaces):
         return []
     shapes = []

@@ -1,7 +1,8 @@
 """Find the surface that carries a digit: a disc, an ellipse, a tile, a button, the pin of a map.
 
 A surface is ink of its own on the page: a solid shape with a full, convex rim. So is a one, but that is narrow; and a
-zero drawn with a marker, whose hole follows its rim. The digit is something else inside: often a hole in the ink, and
+zero drawn with a marker, whose hole follows its rim, and is empty but for a dot or a slash in the middle. The digit is
+something else inside: often a hole in the ink, which is not convex, or has the loops of a digit as islands in it; and
 sometimes ink of another grey. So what is on the surface is looked for in the image again, on the surface alone.
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from model.images.around.rim import DEPTHS, Rim, looked_at, polygon
+from model.images.around.rim import DEPTHS, Rim, has_corners, looked_at, polygon
 from model.images.raster import (
     Bounds,
     Components,
@@ -39,7 +40,7 @@ class SurfaceLimits:
     """Minimum of the longer side of a surface in pixels. MNIST's digits have 20 at most, and a zero of that size with
     thick strokes or a slash is as solid as a surface."""
 
-    gate: float = 0.42
+    gate: float = 0.39
     """Minimum area of strokes, as a share of their bounds, from which a surface is looked for at all."""
 
     levels: tuple[float, ...] = (0.3, 0.5)
@@ -71,6 +72,43 @@ class SurfaceLimits:
 
     symmetric_hull_area: float = 0.74
     """The same of ink that is as symmetric as a program draws it. A disc with a bold digit on it has 0.74 to 0.8."""
+
+    carved_hull_area: float = 0.5
+    """The same of ink out of which a digit is cut.
+
+    It has a hole with the shape of a digit, which no zero has. A disc with a bold eight of 0.76 of its height on it
+    has 0.6."""
+
+    carved_convex: float = 0.8
+    """Maximum area of a hole without islands, as a share of its own hull's, for the hole to be a digit.
+
+    Twos have 0.64 at most, and holes of printed zeros 0.89 and more."""
+
+    looped_convex: float = 0.9
+    """The same of a hole with one island of ink, as in a four, a six and a nine.
+
+    Of 1,800 digits on surfaces, these have 0.9 at most. The holes of zeros with a dot have 0.92 and more."""
+
+    zero_hull_area: float = 0.92
+    """Minimum area of ink with corners, as a share of its hull's, from which its hole is not that of a zero.
+
+    Tall tiles with a one on them have 0.94 and more."""
+
+    carved_bounds_area: float = 0.39
+    """Minimum area of such ink, as a share of its bounds. That of a disc is 0.785 of the area of its hull."""
+
+    loose: float = 0.4
+    """Maximum area of a second hole, as a share of the larger one's, as that of the loose bar of a five.
+
+    Beside the slash of a zero are two of one size."""
+
+    loop: float = 0.006
+    """Minimum area of an island of ink in a hole, as a share of the hull's. Noise makes smaller ones, up to 0.003."""
+
+    loop_off_centre: float = 0.1
+    """Minimum distance of the only island from the middle of the rim, as a share of the radius, for it to be a loop.
+
+    Dots in zeros have up to 0.07, and the loops of nineteen sixes of twenty 0.146 and more."""
 
     coverage: float = 0.97
     """Minimum share of the rays that meet ink at the hull. Surfaces have 1, one digit in twelve has 0.85."""
@@ -119,7 +157,7 @@ class SurfaceLimits:
     may be as narrow as a one."""
 
     round: float = 0.85
-    """Minimum width of a surface that is not like a zero, as a share of its height, if it is symmetric."""
+    """Minimum width of a surface, as a share of its height, whose round hole may carry a digit, as that of a ball."""
 
     asymmetry: float = 0.025
     """Maximum deviation of opposite radii, as a share of the radius, of a shape that a program drew."""
@@ -135,6 +173,9 @@ class SurfaceLimits:
 
     min_edge: int = 16
     """The same in levels of 255, at least."""
+
+    edge_gap: float = 0.08
+    """Width of face, as a share of the radius, that ends the border. What differs further inside is a large digit."""
 
     edge_rays: float = 0.14
     """Minimum share of the rays on which the border of a surface differs from its face."""
@@ -165,10 +206,10 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
     _, _, width, height, area = stats[index].tolist()
     rim = None
     if _is_large(width, height, least) and area >= LIMITS.gate * width * height:
-        if area >= LIMITS.bounds_area * width * height:
-            rim = _rim_of_surface(components.mask_of_one(index))
+        if area >= LIMITS.carved_bounds_area * width * height:
+            rim = _rim_of_surface(components.mask_of_one(index), strokes)
         if rim is None and area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
-            rim = _rim_of_surface(strokes)
+            rim = _rim_of_surface(strokes, strokes)
         if rim is None:
             rim = _rim_by_level(image, least)
     if rim is None and _may_be_on_surface(image, stats[index, :4].tolist()):
@@ -179,9 +220,14 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
     return _face(strokes.shape, rim, inset)
 
 
-def is_surface(ink: Mask) -> bool:
-    """Return whether ink is a surface that may carry a digit, mask (height, width)."""
-    return _rim_of_surface(ink) is not None
+def is_surface(ink: Mask, strokes: Mask) -> bool:
+    """Return whether ink is a surface that may carry a digit.
+
+    Args:
+        ink: Mask of the ink, (height, width).
+        strokes: Mask of all strokes, so of what is in the holes of the ink as well.
+    """
+    return _rim_of_surface(ink, strokes) is not None
 
 
 def _face(shape: tuple[int, int], rim: Rim, inset: float) -> Mask:
@@ -199,6 +245,8 @@ def _edge(image: Grey, rim: Rim) -> float:
     face = np.median(rays[:, outermost:innermost], axis=1, keepdims=True)
     differs = np.abs(rays[:, :outermost] - face) > max(LIMITS.min_edge, LIMITS.edge * np.ptp(rays))
     reached = np.flatnonzero(differs.mean(axis=0) >= LIMITS.edge_rays)
+    apart = np.flatnonzero(np.diff(reached, prepend=0) > LIMITS.edge_gap * DEPTHS)
+    reached = reached[: apart[0]] if len(apart) else reached  # what is further inside is the digit
     return (int(reached[-1]) + 2) / DEPTHS if len(reached) else 0.0
 
 
@@ -247,7 +295,7 @@ def _rim_on_ground(image: Grey, strokes: Mask, least: float) -> Rim | None:
     surface = parts.mask_of_one(index)
     if cv2.countNonZero(cv2.bitwise_and(surface, strokes)) > LIMITS.inked * area:
         return None
-    return _rim_of_surface(surface)
+    return _rim_of_surface(surface, surface)
 
 
 def _rim_by_level(image: Grey, least: float) -> Rim | None:
@@ -258,30 +306,39 @@ def _rim_by_level(image: Grey, least: float) -> Rim | None:
     ground = quantile(cumulative(border_pixels(image)), 0.5)
     difference = cv2.absdiff(image, np.full_like(image, ground))
     for share in LIMITS.levels:
-        parts = connected_components(mask_above(difference, share * lightest_of(difference)))
+        differs = mask_above(difference, share * lightest_of(difference))
+        parts = connected_components(differs)
         if not len(parts.stats):
             continue
         index = int(parts.stats[:, 4].argmax())
         _, _, width, height, area = parts.stats[index].tolist()
-        if min(width, height) >= least and area >= LIMITS.bounds_area * width * height:
-            rim = _rim_of_surface(parts.mask_of_one(index))
+        if min(width, height) >= least and area >= LIMITS.carved_bounds_area * width * height:
+            rim = _rim_of_surface(parts.mask_of_one(index), differs)
             if rim is not None:
                 return rim
     return None
 
 
-def _rim_of_surface(ink: Mask) -> Rim | None:
+def _rim_of_surface(ink: Mask, strokes: Mask) -> Rim | None:
     """Return the rim of ink if it is solid and has a full rim, and could carry a digit."""
-    if _is_cut_off(ink):
-        return None
     rim = Rim.of(ink)
     if rim is None or rim.covered(LIMITS.start) < LIMITS.coverage:
         return None
     short, long = rim.bounds()
-    hull_area = LIMITS.symmetric_hull_area if rim.asymmetry() <= LIMITS.asymmetry else LIMITS.hull_area
-    if cv2.countNonZero(ink) < hull_area * cv2.contourArea(rim.hull) or short < LIMITS.shape * long:
+    filled = cv2.countNonZero(ink) / cv2.contourArea(rim.hull)
+    if filled < LIMITS.carved_hull_area or short < LIMITS.shape * long:
         return None
-    return rim if _could_carry_digit(ink, rim) else None
+    _, _, width, height = cv2.boundingRect(ink)
+    is_symmetric = rim.asymmetry() <= LIMITS.asymmetry
+    hull_area = LIMITS.symmetric_hull_area if is_symmetric else LIMITS.hull_area
+    is_full = filled >= hull_area and cv2.countNonZero(ink) >= LIMITS.bounds_area * width * height
+    is_solid = is_full and not _is_cut_off(ink)
+    if not is_solid and not is_symmetric:
+        return None
+    holes = _holes(ink, rim)
+    if _are_carved(holes, strokes, rim) or (is_solid and _may_be_digit(holes, strokes, filled, rim)):
+        return rim
+    return None
 
 
 def _is_cut_off(ink: Mask) -> bool:
@@ -291,25 +348,77 @@ def _is_cut_off(ink: Mask) -> bool:
     return any(np.count_nonzero(side) > LIMITS.cut * length for side, length in sides)
 
 
-def _could_carry_digit(ink: Mask, rim: Rim) -> bool:
-    """Return whether the holes in ink could be a digit. Ink without holes could carry one of another grey."""
+def _holes(ink: Mask, rim: Rim) -> list[Mask]:
+    """Return the masks of the holes in ink that are not noise, the largest first."""
     parts = connected_components(cv2.subtract(_face(ink.shape, rim, LIMITS.inset), ink))
     large = np.flatnonzero(parts.stats[:, 4] >= LIMITS.hole * cv2.contourArea(rim.hull)).tolist()
-    if not 1 <= len(large) <= LIMITS.max_holes:
+    return [parts.mask_of_one(index) for index in sorted(large, key=lambda index: -parts.stats[index, 4])]
+
+
+def _are_carved(holes: list[Mask], strokes: Mask, rim: Rim) -> bool:
+    """Return whether holes in ink have the shape of a digit, which they never have in a zero.
+
+    Args:
+        holes: The holes, the largest first.
+        strokes: Mask of all strokes, so of what is in the holes as well.
+        rim: Rim of the ink.
+    """
+    if not 1 <= len(holes) <= LIMITS.max_holes:
+        return False
+    hole = holes[0]
+    if len(holes) > 1 and cv2.countNonZero(holes[1]) > LIMITS.loose * cv2.countNonZero(hole):
+        return False  # two halves, as beside the slash of a zero
+    convexity = _convexity(_filled(hole))
+    loops = _loops(hole, strokes, rim)
+    if len(loops) != 1:
+        return bool(loops) or convexity < LIMITS.carved_convex
+    return convexity < LIMITS.looped_convex or _off_centre(loops[0], rim) > LIMITS.loop_off_centre
+
+
+def _filled(hole: Mask) -> Mask:
+    """Return the mask of a hole with all that is in it."""
+    outlines, _ = cv2.findContours(hole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return cv2.fillPoly(np.zeros_like(hole), outlines, 255)
+
+
+def _loops(hole: Mask, strokes: Mask, rim: Rim) -> list[Mask]:
+    """Return the masks of the islands of ink in a hole that are not noise."""
+    parts = connected_components(cv2.bitwise_and(_filled(hole), strokes))
+    large = np.flatnonzero(parts.stats[:, 4] >= LIMITS.loop * cv2.contourArea(rim.hull)).tolist()
+    return [parts.mask_of_one(index) for index in large]
+
+
+def _may_be_digit(holes: list[Mask], strokes: Mask, filled: float, rim: Rim) -> bool:
+    """Return whether holes in solid ink may be a digit. Ink without holes may carry one of another grey.
+
+    Args:
+        holes: The holes, the largest first.
+        strokes: Mask of all strokes.
+        filled: Area of the ink, as a share of its hull's.
+        rim: Rim of the ink.
+    """
+    if not 1 <= len(holes) <= LIMITS.max_holes:
         return True
-    holes = [parts.mask_of_one(index) for index in large]
     if len(holes) > 1:  # in the loops of an eight, and beside the slash of a zero, paper is convex
         least = LIMITS.beside_slash if _are_beside_slash(holes, rim) else LIMITS.convex
         return any(_convexity(hole) < least for hole in holes)
     [hole] = holes
-    points = cv2.findNonZero(hole)
-    _, _, width, height = cv2.boundingRect(points)
+    _, _, width, height = cv2.boundingRect(hole)
     _, _, columns, rows = cv2.boundingRect(rim.hull)
     if max(width, height) < LIMITS.hole_length * min(rows, columns):
         return False
-    if _convexity(hole) < LIMITS.convex:
+    if _convexity(hole) < LIMITS.convex or (filled >= LIMITS.zero_hull_area and has_corners(rim.hull)):
         return True
-    return not _is_zero(columns, rows, columns - width, rows - height, rim)
+    if columns >= LIMITS.round * rows and _loops(hole, strokes, rim):
+        return True
+    return not _is_zero(columns, rows, columns - width, rows - height)
+
+
+def _off_centre(mask: Mask, rim: Rim) -> float:
+    """Return how far the middle of a mask is from the middle of a rim, as a share of the radius."""
+    moments, ring = cv2.moments(mask, binaryImage=True), cv2.moments(rim.hull)
+    across, down = (moments[axis] / moments["m00"] - ring[axis] / ring["m00"] for axis in ("m10", "m01"))
+    return math.hypot(across, down) / float(rim.radius.mean())
 
 
 def _are_beside_slash(holes: list[Mask], rim: Rim) -> bool:
@@ -317,10 +426,7 @@ def _are_beside_slash(holes: list[Mask], rim: Rim) -> bool:
     first, second = (cv2.countNonZero(hole) for hole in holes)
     if min(first, second) < LIMITS.alike * max(first, second):
         return False
-    both = cv2.moments(cv2.bitwise_or(*holes), binaryImage=True)
-    ring = cv2.moments(rim.hull)
-    across, down = (both[axis] / both["m00"] - ring[axis] / ring["m00"] for axis in ("m10", "m01"))
-    return math.hypot(across, down) <= LIMITS.centred * float(rim.radius.mean())
+    return _off_centre(cv2.bitwise_or(*holes), rim) <= LIMITS.centred
 
 
 def _convexity(mask: Mask) -> float:
@@ -329,7 +435,7 @@ def _convexity(mask: Mask) -> float:
     return len(points) / cv2.countNonZero(cv2.fillConvexPoly(np.zeros_like(mask), cv2.convexHull(points), 255))
 
 
-def _is_zero(columns: int, rows: int, beside: int, above: int, rim: Rim) -> bool:
+def _is_zero(columns: int, rows: int, beside: int, above: int) -> bool:
     """Return whether a convex hole is that of a zero.
 
     Args:
@@ -337,9 +443,6 @@ def _is_zero(columns: int, rows: int, beside: int, above: int, rim: Rim) -> bool
         rows: Height of the shape.
         beside: Part of the width that is not hole.
         above: Part of the height that is not hole.
-        rim: Rim of the shape.
     """
-    if columns >= LIMITS.round * rows and rim.asymmetry() <= LIMITS.asymmetry:
-        return False
     is_narrow = columns <= LIMITS.upright * rows
     return LIMITS.least_beside * above <= beside and (is_narrow or beside <= LIMITS.beside * above)

@@ -33,6 +33,21 @@ class ViewLimits:
 LIMITS = ViewLimits()
 
 
+class Around(NamedTuple):
+    """What was left out around a part of an image.
+
+    Attributes:
+        shapes: Number of shapes, such as circles and discs, one in the other.
+        rings: Number of the innermost of them that are circles or ellipses drawn with a line. Two lines side by side
+            are one ring.
+        is_round: Whether the innermost of them has no corners.
+    """
+
+    shapes: int = 0
+    rings: int = 0
+    is_round: bool = False
+
+
 class View(NamedTuple):
     """An image, or a part of it, as one look shows it.
 
@@ -41,8 +56,8 @@ class View(NamedTuple):
         reduced: The same, with a longer side of at most `ViewLimits.side`, uint8.
         factor: Factor by which the sides of `reduced` are shorter than those of `full`.
         near: Mask of the place in `reduced` where the look before saw the digit; None in the first look.
-        shapes: Number of shapes, such as circles and discs, that were left out around this part of the image. A closer
-            view of the digit has 0, because the first view inside the shape has shown that there is a digit.
+        around: What was left out around this part of the image. A closer view of the digit has nothing around it,
+            because the first view inside the shape has shown that there is a digit.
         coarse: `reduced`, reduced further, if a stage before the first look needed it; otherwise None.
         min_contrast: Contrast, 0 to 255, below which ink inside such a shape is only light on it; 0 outside of shapes.
     """
@@ -51,7 +66,7 @@ class View(NamedTuple):
     reduced: Grey
     factor: int
     near: Mask | None
-    shapes: int = 0
+    around: Around = Around()
     min_contrast: int = 0
     coarse: Coarse | None = None
 

@@ -129,6 +129,31 @@ def test_a_bold_digit_on_a_disc_is_shown_alone(line):
     assert shares_ink(normalise(write(circle(92, -1, 60), ink=245, line=line, size=120, width=30)), bold) > 0.9
 
 
+def two_loops(image, ink, size):
+    """Draw an eight around the middle of a page, `size` pixels high."""
+    cv2.ellipse(image, (120, 120 - size // 4), (size // 5, size // 4 - 8), 0, 0, 360, ink, 16, cv2.LINE_AA)
+    return cv2.ellipse(image, (120, 120 + size // 4), (size // 4, size // 4 - 8), 0, 0, 360, ink, 16, cv2.LINE_AA)
+
+
+def one_loop(image, ink, size):
+    """Draw a six around the middle of a page, `size` pixels high."""
+    low, across, down = 120 + size // 2, size // 4, size // 4
+    cv2.ellipse(image, (120, low - down), (across, down - 8), 0, 0, 360, ink, 16, cv2.LINE_AA)
+    stroke = np.array([(120 - across, low - down), (120 - across + 6, 120 - size // 5), (130, 128 - size // 2)])
+    return cv2.polylines(image, [stroke], False, ink, 16, cv2.LINE_AA)
+
+
+@pytest.mark.parametrize("digit", [one_loop, two_loops])
+@pytest.mark.parametrize("radius", [30, 65, 92])
+@pytest.mark.parametrize("shift", [0, 28])
+def test_a_digit_that_nearly_fills_a_disc_or_a_tile_is_shown_alone(digit, radius, shift):
+    """Its loops are islands of ink in the hole, which a zero has not. The tile may touch a side of the image."""
+    image = rounded(page(), 92, radius, 60, -1)
+    digit(image, 245, 140)
+    moved = np.roll(image, shift, axis=0)[shift:]
+    assert shares_ink(normalise(moved), normalise(digit(page(), 20, 140))) > 0.85
+
+
 @pytest.mark.parametrize("side", [40, 64, 400, 1000])
 @pytest.mark.parametrize("kind", [circle, lambda: circle(100, -1, 240, page(60))])
 def test_size_matters_little(kind, side):
@@ -243,6 +268,51 @@ def strokes_kept(image):
     _, _, across, down = cv2.boundingRect((image < 128).astype(np.uint8))
     factor = max(image.shape) / max(seen[Stage.DIGIT].shape)
     return abs(width * factor - across) <= 4 * factor and abs(height * factor - down) <= 4 * factor
+
+
+@pytest.mark.parametrize("kind", ["a box with round corners", "a box of two lines", "a tile"])
+@pytest.mark.parametrize("across", [38, 45, 50])
+@pytest.mark.parametrize("width", [6, 12, 26])
+def test_a_round_zero_in_a_box_or_on_a_tile_stays_a_zero(kind, across, width):
+    """It has not the form of the box around it."""
+    ink = 245 if kind in SURFACES else 20
+    image = cv2.ellipse({**OUTLINES, **SURFACES}[kind](), MIDDLE, (across, 50), 0, 0, 360, ink, width, cv2.LINE_AA)
+    alone = normalise(cv2.ellipse(page(), MIDDLE, (across, 50), 0, 0, 360, 20, width, cv2.LINE_AA))
+    assert shares_ink(normalise(image), alone) > 0.85
+
+
+@pytest.mark.parametrize("kind", ["a disc", "two circles"])
+@pytest.mark.parametrize("across", [30, 35])
+def test_a_zero_on_a_disc_or_in_two_circles_stays_a_zero(kind, across):
+    """A disc is not a ring, and two circles side by side are one."""
+    ink = 245 if kind in SURFACES else 20
+    image = cv2.ellipse({**OUTLINES, **SURFACES}[kind](), MIDDLE, (across, 45), 0, 0, 360, ink, 12, cv2.LINE_AA)
+    alone = normalise(cv2.ellipse(page(), MIDDLE, (across, 45), 0, 0, 360, 20, 12, cv2.LINE_AA))
+    assert shares_ink(normalise(image), alone) > 0.7
+
+
+@pytest.mark.parametrize("kind", ["a disc", "a tile"])
+def test_a_line_along_the_rim_of_a_surface_is_not_a_zero(kind):
+    """A ring on a disc, or a box on a tile, is a shape with nothing in it."""
+    image = SURFACES[kind]()
+    image = circle(66, 5, 245, image) if kind == "a disc" else rounded(image, 66, 15, 245, 5)
+    with pytest.raises(ImageError, match="a shape with nothing in it"):
+        normalise(image)
+
+
+@pytest.mark.parametrize("width", [30, 44, 60])
+@pytest.mark.parametrize("across", [66, 72, 76])
+def test_a_bold_round_zero_stays_a_zero(width, across):
+    """A ring as wide as a marker's stroke is not a disc with a digit on it, because its hole is as round."""
+    assert strokes_kept(cv2.ellipse(page(), MIDDLE, (across, 76), 0, 0, 360, 20, width, cv2.LINE_AA))
+
+
+@pytest.mark.parametrize("side", [30, 60, 120, 240])
+def test_the_dot_in_a_bold_narrow_zero_is_not_a_second_line(side):
+    """It is near the line on both sides, but it does not go around the middle."""
+    image = cv2.ellipse(page(), MIDDLE, (46, 84), 0, 0, 360, 20, 30, cv2.LINE_AA)
+    cv2.ellipse(image, MIDDLE, (13, 15), 0, 0, 360, 20, -1, cv2.LINE_AA)
+    assert strokes_kept(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
 
 
 @QUICK
