@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.raster import SQUARE, Grey, Mask, Region, lightest_of, mask_above, quantile_above, scaled
@@ -71,6 +72,10 @@ class FittingLimits:
 
     min_hole: float = 0.02
     """Minimum area of such a hole, as a share of the bounds of the digit."""
+
+    rectangle: float = 0.95
+    """Minimum area of such a hole, as a share of the smallest rectangle around it, from which it is not that of a
+    digit. The holes of condensed zeros have round ends."""
 
     sampled_side: int = 40
     """Number of pixels a side of which the usual level of ink is the median.
@@ -133,10 +138,17 @@ def with_usual_shape(ink: Grey, digit: Region) -> Grey:
     if not LIMITS.narrowest * height <= width < LIMITS.narrow * height:
         return ink
     outlines, tree = digit.outlines
-    holes = [cv2.contourArea(outline) for outline, place in zip(outlines, tree, strict=True) if place[3] >= 0]
-    if max(holes, default=0) < LIMITS.min_hole * width * height:
+    holes = [outline for outline, place in zip(outlines, tree, strict=True) if place[3] >= 0]
+    largest = max(holes, key=cv2.contourArea, default=None)
+    if largest is None or cv2.contourArea(largest) < LIMITS.min_hole * width * height or _is_rectangle(largest):
         return ink
     return cv2.resize(ink, (round(LIMITS.widened * len(ink)), len(ink)), interpolation=cv2.INTER_LINEAR)
+
+
+def _is_rectangle(outline: MatLike) -> bool:
+    """Return whether an outline has straight sides and corners, as the hole in the outline of a one."""
+    _, (width, height), _ = cv2.minAreaRect(outline)
+    return cv2.contourArea(outline) >= LIMITS.rectangle * width * height
 
 
 def with_usual_width(ink: Grey) -> Grey:

@@ -96,6 +96,7 @@ class Normalised(NamedTuple):
         total: Number of digits that the image may show.
         certain: Whether the image shows several digits for certain. Otherwise the parts may be the pieces of one digit.
         in_row: Whether the parts stand beside each other with gaps between them, each about as tall as the others.
+        is_one_large: Whether all parts but one are small.
         doubt: Reason to doubt any reading of the image, or None.
     """
 
@@ -104,6 +105,7 @@ class Normalised(NamedTuple):
     total: int = 1
     certain: bool = False
     in_row: bool = False
+    is_one_large: bool = False
     doubt: Doubt | None = None
 
     @property
@@ -166,7 +168,8 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
     digits = seen.division.digits
     part = _part_in_shape if seen.division.in_shapes else _part
     parts = np.stack([part(seen, chosen) for chosen in digits[: LIMITS.max_parts]])
-    return Normalised(shown, parts, len(digits), seen.division.certain, seen.division.in_row, doubt)
+    division = seen.division
+    return Normalised(shown, parts, len(digits), division.certain, division.in_row, division.is_one_large, doubt)
 
 
 def _shown(seen: "_Seen", observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:

@@ -52,7 +52,13 @@ LIMITS = SeveralLimits()
 
 
 def shows_several(
-    digit: int, whole: float, digits: NDArray[np.integer], confidences: NDArray[np.floating], *, in_row: bool
+    digit: int,
+    whole: float,
+    digits: NDArray[np.integer],
+    confidences: NDArray[np.floating],
+    *,
+    in_row: bool,
+    is_one_large: bool = False,
 ) -> bool:
     """Return whether a doubtful image shows several digits, and not one in several pieces.
 
@@ -62,8 +68,12 @@ def shows_several(
         digits: Digits that the parts are read as, int (n,).
         confidences: Confidences in them, 0 to 1, (n,).
         in_row: Whether the parts stand beside each other with gaps between them, each about as tall as the others.
+        is_one_large: Whether all parts but one are small.
     """
     weakest = float(confidences.min())
+    is_large = digits == digit
+    if is_one_large and np.count_nonzero(is_large) <= 1 and np.isin(digits[~is_large], (_ZERO, _ONE)).all():
+        return False  # small rings and bars are seldom digits, but holes for a binder, degree signs and ticks
     if digit == _ZERO and whole >= LIMITS.sure_zero and not (digits == _ZERO).any():
         return False
     is_there = bool(((digits == digit) & (confidences >= LIMITS.sure_part)).any())
@@ -105,7 +115,9 @@ def find_several(predictions: Predictions, doubtful: Mapping[int, Normalised], c
             int(predictions.digits[index]),
             float(predictions.confidences[index]),
         )
-        if each.certain or shows_several(digit, whole, read.digits, read.confidences, in_row=each.in_row):
+        if each.certain or shows_several(
+            digit, whole, read.digits, read.confidences, in_row=each.in_row, is_one_large=each.is_one_large
+        ):
             found[index] = parts
     return found
 

@@ -1,4 +1,4 @@
-"""Leave out frames with two or three sides around a digit, as those of fields on screens and of combs on forms."""
+"""Leave out frames with two sides or more around a digit, as those of fields on screens and of combs on forms."""
 
 from dataclasses import dataclass
 
@@ -30,10 +30,14 @@ class OpenFrameLimits:
     content: float = 0.3
     """Minimum length of something else within the bounds of the frame, as a share of their shorter side."""
 
+    min_sides: int = 2
+    """Minimum number of sides of the frame."""
+
+    flat: float = 2.5
+    """Width of the largest thing inside, as a multiple of its height, from which it is the loose bar of a seven."""
+
 
 LIMITS = OpenFrameLimits()
-
-_LEAST_SIDES = 2
 
 
 def without_open_frames(strokes: Components) -> Components:
@@ -54,6 +58,9 @@ def without_open_frames(strokes: Components) -> Components:
     is_content[frame] = False
     if not is_content.any():
         return strokes
+    largest = int(np.where(is_content, strokes.stats[:, 4], 0).argmax())
+    if width[largest] >= LIMITS.flat * height[largest]:
+        return strokes
     lines = strokes.mask_of_one(frame)[y : y + rows, x : x + columns]
     if not _is_open_frame(lines, max(LIMITS.min_band, round(LIMITS.band * shorter))):
         return strokes
@@ -71,4 +78,4 @@ def _is_open_frame(ink: Mask, band: int) -> bool:
     if cv2.countNonZero(inner) > LIMITS.max_elsewhere * cv2.countNonZero(ink):
         return False
     sides = ink[:band].any(axis=0), ink[-band:].any(axis=0), ink[:, :band].any(axis=1), ink[:, -band:].any(axis=1)
-    return sum(bool(side.mean() >= LIMITS.covered) for side in sides) >= _LEAST_SIDES
+    return sum(bool(side.mean() >= LIMITS.covered) for side in sides) >= LIMITS.min_sides

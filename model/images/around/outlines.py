@@ -76,7 +76,7 @@ class OutlineLimits:
     """The same in a thin outline that is round or has corners. Few zeros are such."""
 
     small_bar: float = 0.25
-    """The same of a straight bar."""
+    """The same of an upright bar. A shorter one that leans may be the slash of a round zero."""
 
     touching_content: float = 0.45
     """The same where it touches the line, and of a straight bar in any other outline."""
@@ -438,7 +438,8 @@ def _apart_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: floa
     if not bar:
         return True
     is_slash = lean > LIMITS.slash_lean and _is_narrow(rim) and _runs_across(part, hole)
-    least = LIMITS.small_bar if _is_thin_shape(rim, width) else LIMITS.touching_content
+    is_short_one = lean <= LIMITS.slash_lean and _is_thin_shape(rim, width)
+    least = LIMITS.small_bar if is_short_one else LIMITS.touching_content
     return length >= least and not is_slash
 
 

@@ -8,7 +8,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.around.outlines import Content, content_of
-from model.images.around.surfaces import is_surface
+from model.images.around.surfaces import filled, is_surface
 from model.images.raster import Bounds, Components, Mask
 
 
@@ -29,7 +29,8 @@ class SideBySideLimits:
     """Maximum number of shapes. More are a texture."""
 
     min_hole: float = 0.005
-    """Minimum area of the holes in at least one surface, as a share of it. The dots of a digit in dots have none."""
+    """Minimum area of the holes in a surface with a digit, as a share of it. Empty tiles, and the dots of a digit in
+    dots, have none."""
 
 
 LIMITS = SideBySideLimits()
@@ -52,12 +53,9 @@ def find_side_by_side(components: Components) -> list[Bounds]:
     numbers = np.flatnonzero(is_alike).tolist()
     if not 1 < len(numbers) <= LIMITS.max_shapes or _overlap(components.stats[numbers]):
         return []
-    surfaces = [number for number in numbers if is_surface(components.mask_of_one(number), components.mask)]
-    if surfaces and not any(_has_hole(components.mask_of_one(number)) for number in surfaces):
-        return []
     shapes = []
     for number in numbers:
-        content = Content.DIGIT if number in surfaces else content_of(components, number)
+        content = _surface_content(components.mask_of_one(number), components.mask) or content_of(components, number)
         if content is None or content is Content.PART:
             return []
         if content is Content.DIGIT:
@@ -65,11 +63,17 @@ def find_side_by_side(components: Components) -> list[Bounds]:
     return shapes if len(shapes) > 1 else []
 
 
-def _has_hole(ink: Mask) -> bool:
-    """Return whether a surface has holes, as a digit on it has, mask (height, width)."""
-    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    whole = cv2.countNonZero(cv2.drawContours(np.zeros_like(ink), outlines, -1, 255, cv2.FILLED))
-    return cv2.countNonZero(ink) <= (1 - LIMITS.min_hole) * whole
+def _surface_content(ink: Mask, strokes: Mask) -> Content | None:
+    """Return what is on a surface, or None where ink is not a surface.
+
+    Args:
+        ink: Mask of the component, (height, width).
+        strokes: Mask of all strokes.
+    """
+    if not is_surface(ink, strokes):
+        return None
+    whole = cv2.countNonZero(filled(ink))
+    return Content.DIGIT if cv2.countNonZero(ink) <= (1 - LIMITS.min_hole) * whole else Content.NOTHING
 
 
 def _overlap(stats: MatLike) -> bool:

@@ -38,10 +38,8 @@ class UnderlineLimits:
     """Height, as a share of the digit's, by which a line may begin above the digit's lowest ink."""
 
     gap: float = 0.5
-    """Minimum distance between a line and the digit, as a share of the line's thickness or of the digit's strokes,
-    whichever is thinner: two lines may have run into one.
-
-    The foot of a two that is broken off is nearer, unless it extends on both sides (`beyond`)."""
+    """Minimum distance between a line and the digit, as a share of the line's thickness, unless the line extends on
+    both sides (`beyond`). The foot of a two that is broken off is nearer, and does not."""
 
     large: int = 32
     """Height of a digit, in pixels, from which the distance may be a pixel less, because blur reduces it."""
@@ -133,8 +131,7 @@ def _are_apart(components: Components, digit: int) -> NDArray[np.bool_]:
     left, top, width, height, area = components.stats.T
     right = left + width
     below = top - (top[digit] + height[digit])
-    thickness = np.minimum(area / width, strokes_width(components.mask_of_one(digit), int(area[digit])))
-    is_far = below + (height[digit] >= LIMITS.large) >= LIMITS.gap * thickness
+    is_far = below + (height[digit] >= LIMITS.large) >= LIMITS.gap * area / width
     extends = np.minimum(left[digit] - left, right - right[digit]) >= LIMITS.beyond * width
     is_apart: NDArray[np.bool_] = is_far | (extends & (below >= 0))
     return is_apart

@@ -32,13 +32,13 @@ class ContinuedLimits:
     """Maximum height of the gap, as a share of the height of both pieces together. The height that is wanted in a cut
     is 0.1. With 0.25, no more of the cut ones are found."""
 
-    even: float = 0.8
+    could_be_two: float = 0.4
     """Height of the lower piece, as a share of the taller one, from which they may be two digits as well."""
 
-    max_even_gap: float = 1.0
+    max_narrow_gap: float = 1.0
     """Maximum height of the gap between such pieces, in stroke widths.
 
-    Without it 10 % of the pairs of ones above each other are one stroke, and with it 3 %."""
+    Without it, half of the ones below a seven, a nine or a one are taken for the end of its stem."""
 
     max_lap: float = 0.1
     """Maximum height by which the pieces overlap, as a share of the same, because a cut may slant."""
@@ -104,12 +104,13 @@ def _may_go_on(stats: MatLike, stroke_width: float) -> NDArray[np.bool_]:
     left, right = stats[:, 0], stats[:, 0] + stats[:, 2]
     gap, together = top - bottom[:, np.newaxis], bottom - top[:, np.newaxis]
     height = stats[:, 3]
-    is_even = np.minimum(height, height[:, np.newaxis]) >= LIMITS.even * np.maximum(height, height[:, np.newaxis])
+    shorter, taller = np.minimum(height, height[:, np.newaxis]), np.maximum(height, height[:, np.newaxis])
+    could_be_two = shorter >= LIMITS.could_be_two * taller
     apart = np.maximum(left - right[:, np.newaxis], left[:, np.newaxis] - right)
     is_long = np.maximum(stats[:, 2], height) >= LIMITS.min_length * stroke_width
     may: NDArray[np.bool_] = (
         (is_long & is_long[:, np.newaxis])
-        & (gap <= np.where(is_even, LIMITS.max_even_gap * stroke_width, LIMITS.max_gap * together))
+        & (gap <= np.where(could_be_two, LIMITS.max_narrow_gap * stroke_width, LIMITS.max_gap * together))
         & (gap >= -LIMITS.max_lap * together)
         & (top > top[:, np.newaxis])
         & (bottom > bottom[:, np.newaxis])

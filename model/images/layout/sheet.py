@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 
 from model.images.raster import COARSE_SIDE, SQUARE, Coarse, Grey, Mask, border_pixels, otsu, quantiles, shrink
 
@@ -43,7 +44,8 @@ class SheetLimits:
     """Minimum share of a sheet's edge that is paper, and not ink or table."""
 
     max_like: float = 0.5
-    """Maximum area of anything else of the sheet's grey, as a share of the sheet. Of two tiles, none is the sheet."""
+    """Maximum area of anything else of the sheet's grey with something on it, as a share of the sheet. Of two tiles
+    with digits, none is the sheet. A blank sheet beside it does not count."""
 
     min_outside: float = 0.01
     """Minimum area of the table, as a share of the image. On less, nothing can be seen to be bare."""
@@ -119,14 +121,18 @@ def find_sheet(image: Grey) -> Mask | None:
 def _straight_sided(mask: Mask) -> Mask | None:
     """Return the convex hull of a mask's largest component if it has straight sides and holes in it; otherwise None.
 
-    None as well where another component is about as large.
+    None as well where another large component has holes, too.
     """
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     *others, largest = sorted(outlines, key=cv2.contourArea)
     outline = cv2.convexHull(largest)
     if cv2.contourArea(outline) < LIMITS.min_area * mask.size:
         return None
-    if others and cv2.contourArea(others[-1]) > LIMITS.max_like * cv2.contourArea(largest):
+    if (
+        others
+        and cv2.contourArea(others[-1]) > LIMITS.max_like * cv2.contourArea(largest)
+        and _has_holes(mask, others[-1])
+    ):
         return None
     corners = cv2.approxPolyDP(outline, LIMITS.corner_tolerance * cv2.arcLength(outline, closed=True), closed=True)
     if len(corners) not in LIMITS.corners:
@@ -143,6 +149,12 @@ def _straight_sided(mask: Mask) -> Mask | None:
     has_holes = LIMITS.min_written * area < written < LIMITS.max_written * area
     has_edge = cv2.mean(cv2.dilate(mask, SQUARE), edge)[0] > LIMITS.min_unbroken_edge * 255
     return hull if has_holes and has_edge and area < LIMITS.max_area * mask.size else None
+
+
+def _has_holes(mask: Mask, outline: MatLike) -> bool:
+    """Return whether the component of a mask within an outline has holes as large as ink on a sheet."""
+    whole = cv2.fillPoly(np.zeros_like(mask), [outline], 255)
+    return cv2.countNonZero(cv2.subtract(whole, mask)) > LIMITS.min_written * cv2.countNonZero(whole)
 
 
 def _is_bare_outside(image: Grey, sheet: Mask, side: Mask) -> bool:

@@ -68,8 +68,9 @@ def test_a_narrow_digit_is_widened_only_if_it_has_a_hole(width):
     assert shown[14, 14] < 50 < shown[14].max()
     bar = np.zeros_like(mask)
     bar[10:130, 40 : 40 + width] = 255
-    cut = cut_out(bar, Region.of(bar))
-    assert with_usual_shape(cut, Region.of(bar)) is cut
+    for one in (bar, cv2.rectangle(np.zeros_like(bar), (30, 10), (30 + width, 129), 255, 4)):  # drawn full, or hollow
+        cut = cut_out(one, Region.of(one))
+        assert with_usual_shape(cut, Region.of(one)) is cut
 
 
 def test_the_digit_is_cut_out_with_its_soft_edges_and_without_other_ink():

@@ -138,6 +138,23 @@ def test_empty_cells_are_not_digits():
     assert normalise_all(np.hstack(cells)).total == 2
 
 
+def test_empty_tiles_are_not_digits():
+    """Of three tiles, of which the middle one is empty, two show digits."""
+    empty = np.full((100, 100), 255, np.uint8)
+    tiles = [on_tile(image) for image in (drawing(100, 100, line=FIVE), empty, drawing(100, 100))]
+    normalised = normalise_all(np.pad(np.hstack(tiles), 50, constant_values=255))
+    assert normalised.total == 2
+    assert len(normalised.parts) == 2
+
+
+def test_a_tall_one_beside_a_digit_in_a_box_is_not_a_divider():
+    """Nothing is on its other side, and it is a little shorter than the box."""
+    box = np.pad(np.full((200, 260), 255, np.uint8), 6, constant_values=20)
+    box[56:156, 130:230] = drawing(100, 100, line=FIVE, stroke=0.1)
+    one = cv2.line(box, (70, 18), (70, 194), 20, 9, cv2.LINE_AA)
+    assert normalise_all(np.pad(one, 30, constant_values=255)).total == 2
+
+
 def test_large_dots_are_not_shapes_with_digits():
     """A seven in eleven dots is one digit, although each dot is as large as a small digit."""
     page = np.full((320, 240), 255, np.uint8)

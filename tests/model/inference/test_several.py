@@ -34,6 +34,13 @@ def test_parts_that_are_strokes_of_another_digit_do_not_outweigh_a_sure_reading(
     assert decision(0.9, (1, 1.0), (0, 1.0))
 
 
+@pytest.mark.parametrize(("small", "several"), [(7, True), (0, False), (1, False)])
+def test_a_small_ring_or_bar_beside_a_digit_is_not_another(small, several):
+    """It is the hole of a binder, a degree sign or a tick. Other small digits count."""
+    digits, confidences = np.array([3, small], np.uint8), np.array([1.0, 0.99], np.float32)
+    assert shows_several(3, 0.5, digits, confidences, in_row=False, is_one_large=True) is several
+
+
 def test_what_changes_nothing_in_a_row_is_another_digit():
     """In a row, a part that is surely the same digit as the whole makes the others digits. A one may be a piece."""
     assert decision(0.999, (3, 1.0), (1, 1.0), digit=3, in_row=True)

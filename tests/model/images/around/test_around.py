@@ -110,6 +110,12 @@ def test_a_frame_with_two_or_three_sides_is_left_out(sides, turn):
     assert shares_ink(normalise(write(frame, size=80)), alone(FIVE)) > 0.9
 
 
+def test_a_seven_with_a_loose_bar_is_not_a_frame():
+    """Its upright stem and its top enclose the bar, which is flat."""
+    seven = cv2.polylines(page(), [np.array([(70, 60), (150, 60), (150, 190)])], False, 20, 8)
+    assert strokes_kept(cv2.line(seven, (85, 125), (130, 125), 20, 8))
+
+
 def test_the_corner_of_a_four_is_not_a_frame():
     """The stroke beside it is not within its bounds."""
     four = cv2.polylines(page(), [np.array([(80, 50), (80, 130), (150, 130)])], False, 20, 8)
@@ -147,7 +153,7 @@ def one_loop(image, ink, size):
 @pytest.mark.parametrize("radius", [30, 65, 92])
 @pytest.mark.parametrize("shift", [0, 28])
 def test_a_digit_that_nearly_fills_a_disc_or_a_tile_is_shown_alone(digit, radius, shift):
-    """Its loops are islands of ink in the hole, which a zero has not. The tile may touch a side of the image."""
+    """Its loops are islands of ink in the hole, which a zero does not have. The tile may touch a side of the image."""
     image = rounded(page(), 92, radius, 60, -1)
     digit(image, 245, 140)
     moved = np.roll(image, shift, axis=0)[shift:]
@@ -274,7 +280,7 @@ def strokes_kept(image):
 @pytest.mark.parametrize("across", [38, 45, 50])
 @pytest.mark.parametrize("width", [6, 12, 26])
 def test_a_round_zero_in_a_box_or_on_a_tile_stays_a_zero(kind, across, width):
-    """It has not the form of the box around it."""
+    """It does not have the form of the box around it."""
     ink = 245 if kind in SURFACES else 20
     image = cv2.ellipse({**OUTLINES, **SURFACES}[kind](), MIDDLE, (across, 50), 0, 0, 360, ink, width, cv2.LINE_AA)
     alone = normalise(cv2.ellipse(page(), MIDDLE, (across, 50), 0, 0, 360, 20, width, cv2.LINE_AA))

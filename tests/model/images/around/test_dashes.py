@@ -93,3 +93,14 @@ def test_digits_around_a_digit_are_not_pieces():
         for column in range(3):
             cv2.putText(page, "5", (30 + 75 * column, 70 + 75 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 255, 4)
     assert find_dashed(connected_components(page), 14) is None
+
+
+def test_the_small_digits_of_a_dial_are_not_pieces():
+    """Some of them enclose paper, as dashes and dots do not."""
+    page = np.zeros((SIDE, SIDE), np.uint8)
+    for hour in range(1, 13):
+        angle = np.radians(30 * hour)
+        place = round(115 + 95 * np.sin(angle)), round(128 - 95 * np.cos(angle))
+        cv2.putText(page, str(hour), place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
+    cv2.putText(page, "5", (95, 150), cv2.FONT_HERSHEY_SIMPLEX, 2.4, 255, 6)
+    assert find_dashed(connected_components(page), 14) is None

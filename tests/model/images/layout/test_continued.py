@@ -37,20 +37,21 @@ def test_a_straight_stroke_goes_on_below_a_gap(right):
         ((170, 40), (170, 250)),  # beside the whole
     ],
 )
-def test_another_stroke_is_none_that_goes_on(second):
+def test_another_stroke_does_not_go_on(second):
     """What is beside the direction, leads elsewhere, is far below or lies across is another stroke."""
     assert len(set(stroke_numbers(((150, 60), (150, 132)), second))) == 2
 
 
-def test_even_pieces_need_to_be_near():
-    """Two ones of one height above each other are two strokes at a gap that is one in a stroke of uneven pieces."""
+@pytest.mark.parametrize(("length", "strokes"), [(100, 2), (60, 2), (30, 1)])
+def test_pieces_that_could_be_two_digits_need_to_be_near(length, strokes):
+    """A one below a one or a seven is another digit at a gap at which a shorter piece goes on."""
     gap = 10 + 18
-    assert len(set(stroke_numbers(((150, 40), (150, 140)), ((150, 140 + gap), (150, 240 + gap))))) == 2
-    assert len(set(stroke_numbers(((150, 40), (150, 100)), ((150, 100 + gap), (150, 240 + gap))))) == 1
+    first, second = ((150, 40), (150, 140)), ((150, 140 + gap), (150, 140 + gap + length))
+    assert len(set(stroke_numbers(first, second))) == strokes
 
 
 def test_dashes_are_not_joined():
-    """Pieces that are too short for a digit are left alone, because they are no digits by themselves."""
+    """Pieces that are too short for a digit are left alone, because they are not digits by themselves."""
     assert len(set(stroke_numbers(*(((150, top), (150, top + 15)) for top in (40, 75, 110))))) == 3
 
 

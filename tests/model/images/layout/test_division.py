@@ -214,7 +214,7 @@ def test_a_stroke_with_a_gap_is_one():
 
 
 def test_small_digits_are_digits_and_marks_are_not():
-    """A digit of a third of the height is never certain. A comma and a degree sign of that height are no digits."""
+    """A digit of a third of the height is never certain. A comma and a degree sign of that height are not digits."""
     large = digit(FIVE, 200)
     small = digit(FIVE, 70, 0.1)
     division = division_of(page_of([(large, (80, 80)), (small, (120, 200))]))

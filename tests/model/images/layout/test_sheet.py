@@ -96,3 +96,17 @@ def test_a_sheet_alone_has_its_own_paper_around_it():
     alone = sheet_alone(turned)
     assert max(alone.shape) < 260
     assert (alone[[0, 0, -1, -1], [0, -1, 0, -1]] == 220).all()
+
+
+def test_a_blank_sheet_beside_the_sheet_does_not_matter_and_a_written_one_does():
+    """Of two sheets with a digit, neither is the sheet."""
+    written, blank = drawing(240, 200, line=FIVE, paper=220), np.full((240, 160), 220, np.uint8)
+    table = np.full((360, 560), 60, np.uint8)
+    table[60:300, 60:260] = written
+    beside = table.copy()
+    beside[60:300, 340:500] = blank
+    mask = find_sheet(beside)
+    assert mask is not None
+    assert mask[100:260, 100:220].all()
+    beside[60:300, 320:520] = written
+    assert find_sheet(beside) is None

@@ -70,9 +70,10 @@ def test_all_is_kept_where_two_cells_hold_something():
 
 
 def test_digits_that_cross_their_image_are_not_tables():
-    """A four and an angular eight that meet the border keep all their strokes, and so does an empty table."""
+    """A four with a speck in its loop and an angular eight that meet the border stay whole, as does an empty table."""
     four = np.zeros((SIDE, SIDE), np.uint8)
     cv2.polylines(four, [np.array([(110, 159), (110, 0), (0, 100), (159, 100)])], False, 255, 9)
+    cv2.circle(four, (82, 72), 13, 255, -1)
     eight = cv2.rectangle(np.zeros((SIDE, SIDE), np.uint8), (30, 0), (130, 159), 255, 9)
     eight[75:85, 30:130] = 255
     for image in (four, eight, table(30)):
