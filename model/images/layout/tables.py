@@ -22,7 +22,8 @@ class TableLimits:
     """Width of lines in pixels that is never too wide."""
 
     max_cells: int = 25
-    """Maximum number of cells. More are squared paper."""
+    """Maximum number of places between the lines, with those that the border cuts off and the loops of digits. More are
+    squared paper."""
 
     min_cell: float = 0.25
     """Minimum length of each side of a cell, as a share of the image's side."""
