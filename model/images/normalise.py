@@ -174,9 +174,14 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
 
 def _shown(seen: "_Seen", observe: StageObserver = ignore_stage) -> NDArray[np.uint8]:
     """Return the digit, or all digits together, in MNIST's conventions, uint8 (28, 28)."""
-    strokes = with_usual_width(with_usual_shape(cut_out(seen.ink.levels, seen.digit), seen.digit))
+    strokes = _strokes(seen.ink, seen.digit)
     observe(Stage.STROKES, strokes)
     return centre(fit_into_box(strokes))
+
+
+def _strokes(ink: Ink, digit: Region) -> Grey:
+    """Return the ink of a digit alone, in the usual shape and with strokes of the usual width, uint8."""
+    return with_usual_width(with_usual_shape(cut_out(ink.levels, digit), digit))
 
 
 class _Seen(NamedTuple):
@@ -306,8 +311,7 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
             ink = nearer_ink
             drawn = without_lines(Components.of(find_strokes(ink.levels)))
             digit = choose_digit(where_seen(drawn, nearer.near))
-    strokes = with_usual_width(with_usual_shape(cut_out(ink.levels, digit), digit))
-    return centre(fit_into_box(strokes))
+    return centre(fit_into_box(_strokes(ink, digit)))
 
 
 def _part_in_shape(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:

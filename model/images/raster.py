@@ -135,6 +135,12 @@ def strokes_width(mask: Mask, area: int) -> float:
     return 2 * area / (area - cv2.countNonZero(cv2.erode(mask, SQUARE, borderValue=0)))
 
 
+def has_hole(mask: Mask) -> bool:
+    """Return whether a mask, not empty, encloses paper, as a bold zero and most of the digits of a dial do."""
+    _, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return bool((tree[0, :, 3] >= 0).any())  # an outline has a parent if it is that of a hole
+
+
 def border_pixels(image: MatLike) -> MatLike:
     """Return the outermost pixels of an image, shape (n,). Each corner is there twice."""
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])

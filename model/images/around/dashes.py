@@ -12,7 +12,7 @@ from cv2.typing import MatLike
 
 from model.images.around.outlines import Content, Outline
 from model.images.around.rim import RAYS, Rim
-from model.images.raster import Components, Mask
+from model.images.raster import Components, Mask, has_hole
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def find_dashed(components: Components, least: float) -> Outline | None:
     if 2 * deepest < least or np.count_nonzero(is_piece) < LIMITS.min_pieces or is_piece.all():
         return None
     pieces = components.mask_of(is_piece)
-    if _have_hole(pieces) or not _is_digit(stats[~is_piece], 2 * deepest) or not _go_around(pieces, stats[is_piece]):
+    if has_hole(pieces) or not _is_digit(stats[~is_piece], 2 * deepest) or not _go_around(pieces, stats[is_piece]):
         return None
     rim = Rim.of(components.mask)
     if rim is None:
@@ -85,12 +85,6 @@ def find_dashed(components: Components, least: float) -> Outline | None:
     if not (depth[inside > 0] >= LIMITS.middle * deepest).any():
         return None
     return Outline(rim, width, hole, inside, Content.DIGIT)
-
-
-def _have_hole(pieces: Mask) -> bool:
-    """Return whether any piece encloses paper, as the small digits of a dial do."""
-    _, tree = cv2.findContours(pieces, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    return bool((tree[0, :, 3] >= 0).any())
 
 
 def _may_go_around(components: Components) -> bool:

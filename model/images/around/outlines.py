@@ -26,7 +26,7 @@ from model.images.around.rim import (
     polygon,
 )
 from model.images.layout.view import Around
-from model.images.raster import SQUARE, Components, Grey, Mask, connected_components
+from model.images.raster import SQUARE, Components, Grey, Mask, connected_components, has_hole
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,17 +381,11 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
     least = LIMITS.small_content if _is_thin_shape(rim, width) else LIMITS.content
     if _is_box(rim, width):
         least = LIMITS.box_content
-    if length < least or (is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not _has_hole(part)):
+    if length < least or (is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not has_hole(part)):
         return Content.NOTHING
     touches = cv2.hasNonZero(cv2.bitwise_and(part, ink))
     is_digit = _touching_is_digit if touches else _apart_is_digit
     return Content.DIGIT if is_digit(part, hole, rim, width, length) else Content.PART
-
-
-def _has_hole(part: Mask) -> bool:
-    """Return whether a part encloses paper, as a bold zero does."""
-    _, levels = cv2.findContours(part, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    return bool((levels[0, :, 3] >= 0).any())  # an outline has a parent if it is that of a hole
 
 
 def _touching_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: float) -> bool:
