@@ -36,7 +36,9 @@ _METHODS = b"\0\0\0"  # of compression and filtering, which have one method each
 _CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 _FEW_BYTES = 2**11  # up to which zlib starts faster than ISA-L, and unpacking rows twice costs less than storing them
-_DENSE = 8  # size of rows as a multiple of the compressed ones: from here on, zlib is fast as well, and needs no copies
+_DENSE = (
+    100  # size of rows as a multiple of the compressed ones: from here on, zlib is fast as well, and needs no copies
+)
 _LARGEST_WINDOW = b"\x78"  # first byte of zlib's header: 32 KiB (RFC 1950, section 2.2), which ISA-L does not check
 _CHECKSUM_BYTES = 4  # at the end of a stream of zlib: Adler-32 of what it holds, which unpacking compares
 _FILTERS = b"\0\1\2\3\4"
@@ -126,7 +128,7 @@ def _packed_pixels(data: bytes) -> tuple[bytes, bytes]:
         length, name = _CHUNK.unpack_from(data, at)
         end = at + _CHUNK.size + length
         chunks += 1
-        if chunks > MAX_CHUNKS or zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+        if chunks > MAX_CHUNKS or isal_zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             return b"", b""
         if name == b"IDAT":
             if not parts:
@@ -162,7 +164,7 @@ def _stored(rows: bytes, checksum: bytes) -> bytes:
 
 def _chunk(name: bytes, content: bytes) -> bytes:
     named = name + content
-    return len(content).to_bytes(4, "big") + named + zlib.crc32(named).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + named + isal_zlib.crc32(named).to_bytes(4, "big")
 
 
 def _has_square_pixels(chunk: bytes) -> bool:

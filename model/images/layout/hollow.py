@@ -62,7 +62,7 @@ def filled(digit: Region) -> Region:
         return digit
     if cv2.countNonZero(inside) < LIMITS.min_length * size * 2 * deepest:
         return digit
-    whole = Region(digit.mask.copy(), digit.bounds)
+    whole = Region(digit.mask.copy(), digit.bounds, digit.touches_border)
     place = whole.within_bounds
     place[:] = cv2.bitwise_or(place, inside[1:-1, 1:-1])
     return whole
