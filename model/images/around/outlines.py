@@ -12,6 +12,7 @@ from enum import Enum, auto
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
 from model.images.around.rim import (
@@ -71,6 +72,9 @@ class OutlineLimits:
 
     box_content: float = 0.15
     """The same in a box, which is not a zero with a mark in it."""
+
+    piece: float = 0.15
+    """Minimum area of what is inside as well, as a share of the largest component's. What is smaller is a speck."""
 
     small_content: float = 0.2
     """The same in a thin outline that is round or has corners. Few zeros are such."""
@@ -304,7 +308,17 @@ def _candidates(components: Components, least: float) -> Iterator[Mask]:
             if _surrounds(ink[y : y + rows, x : x + columns]):
                 yield ink
     if _surrounds(components.whole.within_bounds):
-        yield components.mask
+        yield components.mask_of(_reaches_rim(components)) if len(components.stats) > 1 else components.mask
+
+
+def _reaches_rim(components: Components) -> NDArray[np.bool_]:
+    """Return which components come near the ellipse in the bounds of all, bool (n,). The others are inside."""
+    left, top, width, height = components.whole.bounds
+    x, y, columns, rows, _ = components.stats.T
+    across = np.maximum(np.abs(2 * (x - left) - width), np.abs(2 * (x + columns - left) - width)) / width
+    down = np.maximum(np.abs(2 * (y - top) - height), np.abs(2 * (y + rows - top) - height)) / height
+    reaches: NDArray[np.bool_] = np.hypot(across, down) > 1 - LIMITS.start
+    return reaches
 
 
 def _surrounds(ink: Mask) -> bool:
@@ -388,9 +402,12 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
         least = LIMITS.box_content
     if length < least or (is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not has_hole(part)):
         return Content.NOTHING
-    touches = cv2.hasNonZero(cv2.bitwise_and(part, ink))
-    is_digit = _touching_is_digit if touches else _apart_is_digit
-    return Content.DIGIT if is_digit(part, hole, rim, width, length) else Content.PART
+    if cv2.hasNonZero(cv2.bitwise_and(part, ink)):
+        is_digit = _touching_is_digit(part, hole, rim, width, length)
+    else:
+        is_piece = parts.stats[:, 4] >= LIMITS.piece * parts.stats[largest, 4]
+        is_digit = _apart_is_digit(parts.mask_of(is_piece), int(is_piece.sum()), hole, rim, width, length)
+    return Content.DIGIT if is_digit else Content.PART
 
 
 def _touching_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: float) -> bool:
@@ -427,16 +444,38 @@ def _is_exact_circle(rim: Rim) -> bool:
     return short >= LIMITS.exact_round * long and rim.asymmetry() <= LIMITS.exact_asymmetry
 
 
-def _apart_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: float) -> bool:
-    """Return whether what is inside an outline without touching it is a digit, and not the mark in a zero."""
+def _apart_is_digit(parts: Mask, count: int, hole: Mask, rim: Rim, width: float, length: float) -> bool:
+    """Return whether what is inside an outline without touching it is a digit, and not the mark in a zero.
+
+    Args:
+        parts: Mask of what is inside.
+        count: Number of its components.
+        hole: Mask of the place inside the outline.
+        rim: Rim of the outline.
+        width: Width of its line in pixels.
+        length: Length of the largest component, as a share of the diameter of the hole.
+    """
     if width > LIMITS.pen_width * rim.radius.mean() and rim.asymmetry() > LIMITS.asymmetry:
         return False
-    bar, lean = is_bar(part, LIMITS.bar)
-    if not bar:
+    if not is_bar(parts, LIMITS.bar)[0]:
         return True
-    is_slash = lean > LIMITS.slash_lean and _may_be_zero(rim) and _runs_across(part, hole)
     least = LIMITS.small_bar if _is_thin_shape(rim, width) else LIMITS.bar_content
-    return length >= least and not is_slash
+    return length >= least and not is_slash(parts, count, hole, rim)
+
+
+def is_slash(parts: Mask, count: int, hole: Mask, rim: Rim) -> bool:
+    """Return whether what is inside an outline is the slash of a zero, in one piece or in dashes.
+
+    Args:
+        parts: Mask of what is inside.
+        count: Number of its components.
+        hole: Mask of the place inside the outline.
+        rim: Rim of the outline.
+    """
+    bar, lean = is_bar(parts, LIMITS.bar)
+    if not bar or lean <= LIMITS.slash_lean or not _may_be_zero(rim):
+        return False
+    return count > 1 or _runs_across(parts, hole)
 
 
 def _is_thin_shape(rim: Rim, width: float) -> bool:
