@@ -378,6 +378,16 @@ def test_a_small_one_in_a_circle_may_lean(share, lean):
         assert shares_ink(normalise(image), normalise(bar)) > 0.7
 
 
+def test_a_zero_on_the_pin_of_a_map_is_read():
+    """The ink in the zero belongs to the pin, though it does not touch the rest."""
+    angle = np.linspace(np.pi * 0.85, np.pi * 2.15, 60)
+    head = np.stack([120 + 75 * np.cos(angle), 90 + 75 * np.sin(angle)], axis=1)
+    pin = cv2.fillPoly(page(), [np.vstack([head, (120, 225)]).round().astype(np.int32)], 20)
+    zero = (120, 90), (38, 48), 0, 0, 360
+    shown = normalise(cv2.ellipse(page(), *zero, 20, 8, cv2.LINE_AA))
+    assert shares_ink(normalise(cv2.ellipse(pin, *zero, 250, 8, cv2.LINE_AA)), shown) > 0.8
+
+
 @pytest.mark.parametrize("width", [6, 14, 24])
 def test_loops_stay(width):
     """A six, an eight and a nine keep their loops."""
