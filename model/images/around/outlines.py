@@ -296,7 +296,10 @@ def _outline(components: Components, least: float) -> Outline | None:
 
 
 def _candidates(components: Components, least: float) -> Iterator[Mask]:
-    """Yield the masks of the components that may be an outline, the largest first, and at last of all together."""
+    """Yield the masks of the components that may be an outline, the largest first, and at last of all together.
+
+    What lies in the middle of a round outline in pieces is not part of it. In a box it may be, as a line between cells.
+    """
     sides = enumerate(components.stats[:_MAX_COMPONENTS, 2:4].tolist())
     boxes = [(columns * rows, index) for index, (columns, rows) in sides if min(columns, rows) >= least]
     if not boxes:
@@ -308,7 +311,8 @@ def _candidates(components: Components, least: float) -> Iterator[Mask]:
             if _surrounds(ink[y : y + rows, x : x + columns]):
                 yield ink
     if _surrounds(components.whole.within_bounds):
-        yield components.mask_of(_reaches_rim(components)) if len(components.stats) > 1 else components.mask
+        ink = components.mask_of(_reaches_rim(components))
+        yield components.mask if has_corners(cv2.convexHull(cv2.findNonZero(ink))) else ink
 
 
 def _reaches_rim(components: Components) -> NDArray[np.bool_]:
