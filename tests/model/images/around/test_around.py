@@ -364,6 +364,30 @@ def test_a_slanted_one_in_an_ellipse_is_not_a_slash(share, lean):
         assert shares_ink(normalise(image), normalise(bar)) > 0.9
 
 
+@pytest.mark.parametrize("lean", [5, 30, 45])
+@pytest.mark.parametrize("share", [0.35, 0.5, 0.95])
+def test_a_small_one_in_a_circle_may_lean(share, lean):
+    """Only a bar that runs through the middle from side to side is the slash of a zero."""
+    way = np.array([np.sin(np.radians(lean)), -np.cos(np.radians(lean))])
+    start, end = ((120 + sign * share * 95 * way).round().astype(int).tolist() for sign in (-1, 1))
+    bar = cv2.line(page(), start, end, 20, 6, cv2.LINE_AA)
+    image = cv2.circle(bar.copy(), MIDDLE, 100, 20, 8, cv2.LINE_AA)
+    if share > 0.9 and lean > 20:  # less, and it is a one
+        assert strokes_kept(image)
+    else:
+        assert shares_ink(normalise(image), normalise(bar)) > 0.7
+
+
+def test_a_zero_on_the_pin_of_a_map_is_read():
+    """The ink in the zero belongs to the pin, though it does not touch the rest."""
+    angle = np.linspace(np.pi * 0.85, np.pi * 2.15, 60)
+    head = np.stack([120 + 75 * np.cos(angle), 90 + 75 * np.sin(angle)], axis=1)
+    pin = cv2.fillPoly(page(), [np.vstack([head, (120, 225)]).round().astype(np.int32)], 20)
+    zero = (120, 90), (38, 48), 0, 0, 360
+    shown = normalise(cv2.ellipse(page(), *zero, 20, 8, cv2.LINE_AA))
+    assert shares_ink(normalise(cv2.ellipse(pin, *zero, 250, 8, cv2.LINE_AA)), shown) > 0.8
+
+
 @pytest.mark.parametrize("width", [6, 14, 24])
 def test_loops_stay(width):
     """A six, an eight and a nine keep their loops."""
@@ -425,6 +449,19 @@ def test_an_underline_that_touches_is_left_out_and_the_foot_of_a_two_is_not():
     assert shares_ink(normalise(underlined), alone(SEVEN)) > 0.8
     points = np.array([(90, 80), (110, 60), (140, 70), (140, 100), (85, 180), (190, 180)])
     assert strokes_kept(cv2.polylines(page(), [points], False, 20, 7, cv2.LINE_AA))
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(90, 80), (120, 60), (140, 70), (140, 100), (100, 172), (68, 176), (100, 172), (130, 180), (180, 178)],
+        [(106, 70), (122, 52), (142, 70), (138, 105), (104, 176), (86, 176), (164, 176)],
+    ],
+    ids=["bent", "narrow"],
+)
+def test_a_foot_beyond_both_sides_of_a_two_is_not_an_underline(points):
+    """A foot bends where the two meets it. That of a narrow two may be straight, but it is as thick as the two."""
+    assert strokes_kept(cv2.polylines(page(), [np.array(points)], False, 20, 9, cv2.LINE_AA))
 
 
 TWO = [(90, 80), (110, 60), (140, 70), (140, 100), (92, 176), (150, 176)]

@@ -86,6 +86,29 @@ def test_a_digit_in_pieces_is_not_an_outline(filled):
         assert find_dashed(connected_components(np.where(image < 128, np.uint8(255), np.uint8(0))), 14) is None
 
 
+def test_a_slash_in_one_piece_is_not_a_digit():
+    """A bar that leans and runs from side to side of a dashed outline is the slash of a zero."""
+    zero = cv2.line(dashes(ellipse(80, 110), 18), (165, 50), (75, 190), 20, 5, cv2.LINE_AA)
+    assert find_dashed(connected_components(np.where(zero < 128, np.uint8(255), np.uint8(0))), 20) is None
+
+
+def test_a_digit_in_an_outline_of_pieces_may_be_in_two():
+    """As a five whose bar is loose."""
+    bowl = [(0.3, 0.4), (0.6, 0.5), (0.7, 0.7), (0.5, 1.0)]
+
+    def five(image=None):
+        return write([(0.35, 0.15), (0.85, 0.1)], image=write(bowl, image=image))
+
+    assert shares_ink(normalise(five(OUTLINES["a dashed box"]())), normalise(five())) > 0.65
+
+
+def test_two_arcs_around_a_digit_are_an_outline():
+    """In a small image, the dashes of a circle run together. What is inside need not touch them."""
+    arcs = cv2.ellipse(write(ONE), (120, 120), (105, 105), 0, 20, 170, 20, 6, cv2.LINE_AA)
+    cv2.ellipse(arcs, (120, 120), (105, 105), 0, 178, 372, 20, 6, cv2.LINE_AA)
+    assert shares_ink(normalise(arcs), normalise(write(ONE))) > 0.65
+
+
 def test_digits_around_a_digit_are_not_pieces():
     """Eight digits around a ninth are as deep as it."""
     page = np.zeros((SIDE, SIDE), np.uint8)
