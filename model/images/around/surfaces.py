@@ -166,8 +166,8 @@ class SurfaceLimits:
     """Maximum deviation of opposite radii, as a share of the radius, of a shape that a program drew."""
 
     badge_asymmetry: float = 0.05
-    """Maximum deviation of opposite radii of the body of a badge, as a share of the radius, unless a digit is cut out of
-    it. Of 180 bodies two have more, and the loops of bold fours and nines 0.07 and more."""
+    """Maximum deviation of opposite radii of the body of a badge, as a share of the radius, unless a digit is cut out
+    of it. Of 180 bodies two have more, and the loops of bold fours and nines 0.07 and more."""
 
     half: float = 0.75
     """Area of the largest part of ink, as a share of all ink, below which the parts are looked at together."""
