@@ -6,7 +6,6 @@ which fit into it. Larger discs leave more of a badge out, so they are tried one
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,38 +26,27 @@ class BadgeLimits:
     as in a star of five points."""
 
     min_radius: float = 0.26
-    """Minimum radius of the largest disc, as a share of the longer side of the badge. That of a star of
-    five points is 0.28, and those of bold digits are smaller."""
+    """Minimum radius of the largest disc, as a share of the longer side of the badge. That of a star of five points is
+    0.28."""
 
     body: float = 0.45
     """Minimum area of the body, as a share of the badge's."""
 
-    point: float = 0.12
-    """Maximum area of one point, as a share of the badge's. A star of five points has 0.1. Of bold sixes, eights and
-    nines a loop may be the body, and what is left of them has 0.14 and more."""
+    point: float = 0.1
+    """Maximum area of one point, as a share of the badge's. A star of five points has up to 0.095. Of bold sixes,
+    eights and nines a loop may be the body, and what is left of them has 0.14 and more.
 
-    lobe: float = 0.25
-    """The same where a hole in the body has the shape of a digit. The two lobes of a heart have 0.24."""
+    The lobes of a heart have up to 0.24. With 0.25, one in 300 digits drawn with a broad marker is taken for a
+    badge."""
 
 
 LIMITS = BadgeLimits()
 
 
-class Body(NamedTuple):
-    """The body of what may be a badge.
+def bodies(ink: Mask) -> Iterator[Mask]:
+    """Yield the masks of the ink on the bodies that a badge may have, (height, width), the largest first.
 
-    Attributes:
-        ink: Mask of the ink on the body, (height, width).
-        has_small_points: Whether the points around it are as small as those of a star, and not as large as a part of a
-            digit or as the lobes of a heart.
-    """
-
-    ink: Mask
-    has_small_points: bool
-
-
-def bodies(ink: Mask) -> Iterator[Body]:
-    """Yield the bodies that a badge may have, the largest first; none where the ink is not as thick as a badge.
+    There is none where the ink is not as thick as a badge.
 
     Args:
         ink: Mask of the ink of the badge, (height, width), not empty.
@@ -78,8 +66,7 @@ def bodies(ink: Mask) -> Iterator[Body]:
         if np.count_nonzero(covered) < LIMITS.body * area:
             return
         points = connected_components(np.where(covered, np.uint8(0), badge))
-        largest = int(points.stats[:, 4].max(initial=0))
-        if largest <= LIMITS.lobe * area:
+        if points.stats[:, 4].max(initial=0) <= LIMITS.point * area:
             body = np.zeros_like(ink)
             body[top : top + height, left : left + width] = np.where(covered, within, np.uint8(0))[1:-1, 1:-1]
-            yield Body(body, largest <= LIMITS.point * area)
+            yield body

@@ -362,11 +362,11 @@ def _full_rim(ink: Mask) -> Rim | None:
 def _rim_of_badge(ink: _Ink) -> Rim | None:
     """Return the rim of the body of a badge, without its points, if it could carry a digit."""
     for body in bodies(ink.mask):
-        rim = _full_rim(body.ink)
+        rim = _full_rim(body)
         if rim is None:
             continue
-        may_be_digit = not body.has_small_points or rim.asymmetry() > LIMITS.badge_asymmetry
-        if _carries(_Ink(body.ink, ink.strokes), rim, for_certain=may_be_digit):
+        may_be_digit = rim.asymmetry() > LIMITS.badge_asymmetry
+        if _carries(_Ink(body, ink.strokes), rim, for_certain=may_be_digit):
             return rim
     return None
 
