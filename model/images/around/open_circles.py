@@ -49,6 +49,9 @@ class OpenCircleLimits:
     halves_covered: float = 0.8
     """The same of a line in two pieces."""
 
+    closed: float = 0.96
+    """Share of the full turn from which the line is an outline without a gap, whose limits are others."""
+
     main_gap: float = 0.9
     """Minimum size of the widest gap, as a share of all gaps, in a line of one piece."""
 
@@ -141,11 +144,12 @@ def _circle(line: Mask, pieces: int) -> "tuple[_Ellipse, float] | None":
         return None
     away, turn = ellipse.polar(points)
     is_met = np.bincount((turn * _PARTS).astype(np.intp) % _PARTS, minlength=_PARTS) > 0
-    if is_met.mean() < (LIMITS.covered if pieces == 1 else LIMITS.halves_covered):
+    covered = float(is_met.mean())
+    if not (LIMITS.covered if pieces == 1 else LIMITS.halves_covered) <= covered <= LIMITS.closed:
         return None
     if pieces == 1 and _widest_gap(is_met) < LIMITS.main_gap * np.count_nonzero(~is_met):
         return None
-    width = len(points) / (is_met.mean() * 2 * np.pi * ellipse.radius)
+    width = len(points) / (covered * 2 * np.pi * ellipse.radius)
     farthest = LIMITS.deviation + width / 2 / ellipse.radius
     if width > LIMITS.width * ellipse.radius or np.abs(away - 1).max() > farthest:
         return None
