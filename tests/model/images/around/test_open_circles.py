@@ -36,12 +36,12 @@ def found(image):
     return find_open_circle(connected_components(mask_above(255 - image, 128)), LEAST)
 
 
-@pytest.mark.parametrize("line", [FIVE, SEVEN, ONE])
+@pytest.mark.parametrize("line", [FIVE, SEVEN])
 @pytest.mark.parametrize("turn", [0, 90, 200, 300])
 @pytest.mark.parametrize("gap", [30, 60, 90, 120])
 def test_a_circle_with_a_gap_is_left_out(gap, turn, line):
     """A digit in it is shown as if it were alone."""
-    assert shares_ink(normalise(write(arc(gap, turn), line)), normalise(write(page(), line))) > 0.8
+    assert shares_ink(normalise(write(arc(gap, turn), line)), normalise(write(page(), line))) > 0.9
 
 
 @pytest.mark.parametrize("axes", [(100, 80), (85, 100)])
