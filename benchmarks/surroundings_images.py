@@ -282,6 +282,20 @@ def open_circle(random: Random, pen: Pen) -> bytes:
     return canvas.file(random)
 
 
+def wide_open_circle(random: Random, pen: Pen) -> bytes:
+    """Draw a circle that ends 20 to 130 degrees before its start."""
+    canvas, ink = _page(random, 40)
+    radius = canvas.fill * canvas.side / 2
+    width = canvas.pixels(radius * random.uniform(0.02, 0.1))
+    start, gap = random.uniform(0, 1), random.uniform(20, 130) / 360
+    down = (radius - width) * random.uniform(0.88, 1)
+    points = _ellipse(canvas.centre, radius - width, down, random.uniform(0, np.pi), (start, start + 1 - gap))
+    points = canvas.centre + _wobbling(random, points - canvas.centre, 0.02)
+    canvas.paint(canvas.line(points, width), ink)
+    canvas.paint(_written(random, canvas, pen, 2 * (down - width) * random.uniform(0.5, 0.78)), ink)
+    return canvas.file(random)
+
+
 def double_circle(random: Random, pen: Pen) -> bytes:
     """Draw two circles, one in the other, around a digit."""
     canvas, ink = _page(random, 48)
@@ -593,6 +607,77 @@ def map_pin(random: Random, pen: Pen) -> bytes:
     room = 2 * radius * random.uniform(0.5, 0.8)
     canvas.paint(_written(random, canvas, pen, room, centred=0.03), _contrasting(random, colour))
     return canvas.file(random)
+
+
+def _star(random: Random) -> tuple[Points, float]:
+    """Return a star of radius 1, and the radius of the circle that it holds."""
+    count = int(random.integers(5, 25))
+    inner = random.uniform(0.5 if count < 8 else 0.7, 0.93)
+    angle = np.pi * np.arange(2 * count) / count
+    points = np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.where(np.arange(2 * count) % 2, inner, 1)[:, None]
+    return points, inner * np.cos(np.pi / count / 2)
+
+
+def _flower(random: Random) -> tuple[Points, float]:
+    """Return a flower, or a seal with a scalloped rim, of radius 1, and the radius of the circle that it holds."""
+    count, inner = int(random.integers(5, 25)), random.uniform(0.75, 0.93)
+    angle = 2 * np.pi * np.arange(600) / 600
+    scallops = np.abs(np.cos(count * angle / 2)) if random.random() < 0.6 else (1 + np.cos(count * angle)) / 2
+    radius = inner + (1 - inner) * scallops
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius[:, None], inner
+
+
+def _gear(random: Random) -> tuple[Points, float]:
+    """Return a gear of radius 1, and the radius of the circle that it holds."""
+    count, inner, slope = int(random.integers(6, 19)), random.uniform(0.7, 0.9), random.uniform(0.05, 0.2)
+    edges = np.array([-0.25 - slope / 2, -0.25 + slope / 2, 0.25 - slope / 2, 0.25 + slope / 2])
+    angle = (2 * np.pi / count * (np.arange(count)[:, None] + edges)).ravel()
+    radius = np.tile([inner, 1, 1, inner], count)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius[:, None], inner * np.cos(np.pi / count)
+
+
+def _badge(random: Random, pen: Pen, shapes: tuple[Callable[[Random], tuple[Points, float]], ...]) -> bytes:
+    shape, inner = shapes[random.integers(len(shapes))](random)
+    shape = shape @ _turn(random.uniform(0, 2 * np.pi))
+    reach = float(np.abs(shape).max())
+    room = (0.55 * inner / reach, 0.85 * inner / reach)
+    return _surface(random, pen, lambda centre, half: centre + half * shape / reach, room, centred=0.05)
+
+
+def star_badge(random: Random, pen: Pen) -> bytes:
+    """Paint a star of 5 to 24 points with a digit on it, as on labels of prices."""
+    return _badge(random, pen, (_star,))
+
+
+def seal(random: Random, pen: Pen) -> bytes:
+    """Paint a seal, a flower or a gear with a digit on it."""
+    return _badge(random, pen, (_flower, _gear))
+
+
+def speech_bubble(random: Random, pen: Pen) -> bytes:
+    """Paint a speech bubble with a digit in it, round or with corners, with a tail at some side."""
+    down = random.uniform(0.65, 1)
+    tail, lean, wide = random.uniform(0.2, 0.45), random.uniform(-0.6, 0.6), random.uniform(0.15, 0.3)
+    is_round, turn = random.random() < 0.4, random.integers(4) * np.pi / 2
+
+    def outline(centre: Points, half: float) -> Points:
+        across = half / (1 + tail)
+        middle = np.zeros(2)
+        if is_round:
+            body = _ellipse(middle, across, across * down)
+        else:
+            body = _rounded(middle, across, across * down, across * down * corner)
+        root, side = np.array([lean * across * 0.5, 0]), np.array([wide * across, 0])
+        tip = np.array([lean * across, across * (down + tail)])
+        spike = np.stack([root - side, tip, root + side])
+        plane = np.zeros((1024, 1024), np.uint8)
+        for points in (body, spike):
+            cv2.fillPoly(plane, [np.rint(512 + points * 500 / half).astype(np.int32)], 255)
+        [rim], _ = cv2.findContours(plane, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        return centre + (rim[:, 0] - 512) * half / 500 @ _turn(turn)
+
+    corner = random.uniform(0.05, 0.8)
+    return _surface(random, pen, outline, (0.45, 0.65), centred=0.03)
 
 
 # Kinds with a line under the digit
@@ -916,14 +1001,17 @@ def scribble(random: Random, pen: Pen) -> bytes:
 
 
 AROUND: tuple[Kind, ...] = (
-    circle, pen_circle, coloured_circle, ellipse, open_circle, double_circle, touching_circle, small_in_a_circle,
-    rounded_box, double_box, dashed_circle, dashed_box, table_cell, form_cell,
-    disc, elliptic_disc, rounded_tile, full_disc, button, ball, map_pin,
+    circle, pen_circle, coloured_circle, ellipse, open_circle, wide_open_circle, double_circle, touching_circle,
+    small_in_a_circle, rounded_box, double_box, dashed_circle, dashed_box, table_cell, form_cell,
+    disc, elliptic_disc, rounded_tile, full_disc, button, ball, map_pin, star_badge, seal, speech_bubble,
     underline, double_underline, wavy_underline, touching_underline, open_frame,
 )  # fmt: skip
 """Kinds with a digit in or on something, which must be read."""
 
-EMPTY: tuple[Kind, ...] = (double_circle, double_box, rounded_box, disc, elliptic_disc, rounded_tile, button)
+EMPTY: tuple[Kind, ...] = (
+    double_circle, double_box, rounded_box, disc, elliptic_disc, rounded_tile, button, star_badge, seal,
+    speech_bubble,
+)  # fmt: skip
 """Kinds that must be reviewed if they are empty. A single circle may be read as a 0."""
 
 ALONE: tuple[Kind, ...] = (plain, fat, narrow, outlined)

@@ -7,11 +7,14 @@ sometimes ink of another grey. So what is on the surface is looked for in the im
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from model.images.around.badges import bodies
 from model.images.around.rim import DEPTHS, Rim, has_corners, looked_at, polygon
 from model.images.raster import (
     Bounds,
@@ -164,6 +167,10 @@ class SurfaceLimits:
     asymmetry: float = 0.025
     """Maximum deviation of opposite radii, as a share of the radius, of a shape that a program drew."""
 
+    badge_asymmetry: float = 0.05
+    """Maximum deviation of opposite radii of the body of a badge, as a share of the radius, unless a digit is cut out
+    of it. Of 180 bodies two have more, and the loops of bold fours and nines 0.07 and more."""
+
     half: float = 0.75
     """Area of the largest part of ink, as a share of all ink, below which the parts are looked at together."""
 
@@ -203,23 +210,11 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
     Returns:
         Mask of the surface without its edge, (height, width), or None where nothing is a surface.
     """
-    stats, strokes = components.stats, components.mask
-    index = int(stats[:, 4].argmax())
-    _, _, width, height, area = stats[index].tolist()
-    rim = None
-    if _is_large(width, height, least) and area >= LIMITS.gate * width * height:
-        if area >= LIMITS.carved_bounds_area * width * height:
-            rim = _rim_of_surface(components.mask_of_one(index), strokes)
-        if rim is None and area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
-            rim = _rim_of_surface(strokes, strokes)
-        if rim is None:
-            rim = _rim_by_level(image, least)
-    if rim is None and _may_be_on_surface(image, stats[index, :4].tolist()):
-        rim = _rim_on_ground(image, strokes, least)
+    rim = _rim_of_any(_inks(image, components, least))
     if rim is None:
         return None
     inset = max(LIMITS.inset, _edge(image, rim))
-    return _face(strokes.shape, rim, inset)
+    return _face(components.mask.shape, rim, inset)
 
 
 def is_surface(ink: Mask, strokes: Mask) -> bool:
@@ -229,7 +224,34 @@ def is_surface(ink: Mask, strokes: Mask) -> bool:
         ink: Mask of the ink, (height, width).
         strokes: Mask of all strokes, so of what is in the holes of the ink as well.
     """
-    return _rim_of_surface(ink, strokes) is not None
+    return _rim_of_any([_Ink(ink, strokes)]) is not None
+
+
+class _Ink(NamedTuple):
+    """Ink that may be a surface.
+
+    Attributes:
+        mask: Mask of the ink, (height, width), not empty.
+        strokes: Mask of all strokes, so of what is in the holes of the ink as well.
+    """
+
+    mask: Mask
+    strokes: Mask
+
+
+def _inks(image: Grey, components: Components, least: float) -> Iterator[_Ink]:
+    """Yield the ink that may be a surface, the most likely first. It takes the arguments of `find_surface`."""
+    stats, strokes = components.stats, components.mask
+    index = int(stats[:, 4].argmax())
+    _, _, width, height, area = stats[index].tolist()
+    if _is_large(width, height, least) and area >= LIMITS.gate * width * height:
+        if area >= LIMITS.carved_bounds_area * width * height:
+            yield _Ink(components.mask_of_one(index), strokes)
+        if area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
+            yield _Ink(strokes, strokes)
+        yield from _inks_by_level(image, least)
+    if _may_be_on_surface(image, stats[index, :4].tolist()):
+        yield from _ink_on_ground(image, strokes, least)
 
 
 def _face(shape: tuple[int, int], rim: Rim, inset: float) -> Mask:
@@ -277,8 +299,8 @@ def _may_be_on_surface(image: Grey, bounds: Bounds) -> bool:
     return not all(low <= level <= high for level in beside)
 
 
-def _rim_on_ground(image: Grey, strokes: Mask, least: float) -> Rim | None:
-    """Return the rim of a surface that was taken for paper, so that only what is on it is ink.
+def _ink_on_ground(image: Grey, strokes: Mask, least: float) -> Iterator[_Ink]:
+    """Yield a surface that was taken for paper, so that only what is on it is ink.
 
     It differs from the ground that the border of the image shows.
     """
@@ -288,20 +310,20 @@ def _rim_on_ground(image: Grey, strokes: Mask, least: float) -> Rim | None:
     differs = mask_above(difference, max(LIMITS.min_difference, high - low))
     _, _, width, height = cv2.boundingRect(differs)
     if not _is_large(width, height, least) or cv2.countNonZero(differs) < LIMITS.bounds_area * width * height:
-        return None
+        return
     parts = connected_components(differs)
     index = int(parts.stats[:, 4].argmax())
     _, _, width, height, area = parts.stats[index].tolist()
     if not _is_large(width, height, least) or area < LIMITS.bounds_area * width * height:
-        return None
+        return
     surface = parts.mask_of_one(index)
     if cv2.countNonZero(cv2.bitwise_and(surface, strokes)) > LIMITS.inked * area:
-        return None
-    return _rim_of_surface(surface, surface)
+        return
+    yield _Ink(surface, surface)
 
 
-def _rim_by_level(image: Grey, least: float) -> Rim | None:
-    """Return the rim of a surface that differs from the border of the image by some number of levels.
+def _inks_by_level(image: Grey, least: float) -> Iterator[_Ink]:
+    """Yield what differs from the border of the image by some number of levels.
 
     Ink is not reliable where a surface covers much of the image, because paper is looked for everywhere.
     """
@@ -315,21 +337,55 @@ def _rim_by_level(image: Grey, least: float) -> Rim | None:
         index = int(parts.stats[:, 4].argmax())
         _, _, width, height, area = parts.stats[index].tolist()
         if min(width, height) >= least and area >= LIMITS.carved_bounds_area * width * height:
-            rim = _rim_of_surface(parts.mask_of_one(index), differs)
-            if rim is not None:
-                return rim
+            yield _Ink(parts.mask_of_one(index), differs)
+
+
+def _rim_of_any(inks: Iterable[_Ink]) -> Rim | None:
+    """Return the rim of the first ink that is a surface; or else that of the body of the first that is a badge.
+
+    A part of a surface, as one without its gloss, may look like a badge.
+    """
+    tried = []
+    for ink in inks:
+        rim = _full_rim(ink.mask)
+        if rim is None:
+            tried.append(ink)
+        elif _carries(ink, rim):
+            return rim
+    return next((rim for ink in tried if (rim := _rim_of_badge(ink)) is not None), None)
+
+
+def _full_rim(ink: Mask) -> Rim | None:
+    """Return the rim of ink, or None where the ink does not reach it everywhere."""
+    rim = Rim.of(ink)
+    return rim if rim is not None and rim.covered(LIMITS.start) >= LIMITS.coverage else None
+
+
+def _rim_of_badge(ink: _Ink) -> Rim | None:
+    """Return the rim of the body of a badge, without its points, if it could carry a digit."""
+    for body in bodies(ink.mask):
+        rim = _full_rim(body)
+        if rim is None:
+            continue
+        may_be_digit = rim.asymmetry() > LIMITS.badge_asymmetry
+        if _carries(_Ink(body, ink.strokes), rim, for_certain=may_be_digit):
+            return rim
     return None
 
 
-def _rim_of_surface(ink: Mask, strokes: Mask) -> Rim | None:
-    """Return the rim of ink if it is solid and has a full rim, and could carry a digit."""
-    rim = Rim.of(ink)
-    if rim is None or rim.covered(LIMITS.start) < LIMITS.coverage:
-        return None
+def _carries(surface: _Ink, rim: Rim, *, for_certain: bool = False) -> bool:
+    """Return whether ink with a full rim is solid, and could carry a digit.
+
+    Args:
+        surface: The ink.
+        rim: Its rim.
+        for_certain: Whether only a hole with the shape of a digit counts.
+    """
+    ink, strokes = surface
     short, long = rim.bounds()
     filled = cv2.countNonZero(ink) / cv2.contourArea(rim.hull)
     if filled < LIMITS.carved_hull_area or short < LIMITS.shape * long:
-        return None
+        return False
     _, _, width, height = cv2.boundingRect(ink)
     is_symmetric = rim.asymmetry() <= LIMITS.asymmetry
     hull_area = LIMITS.symmetric_hull_area if is_symmetric else LIMITS.hull_area
@@ -337,11 +393,11 @@ def _rim_of_surface(ink: Mask, strokes: Mask) -> Rim | None:
     is_full = area >= hull_area * cv2.contourArea(rim.hull) and area >= LIMITS.bounds_area * width * height
     is_solid = is_full and not _is_cut_off(ink)
     if not is_solid and not is_symmetric:
-        return None
+        return False
     holes = _holes(ink, rim)
-    if _are_carved(holes, strokes, rim) or (is_solid and _may_be_digit(holes, strokes, filled, rim)):
-        return rim
-    return None
+    if _are_carved(holes, strokes, rim):
+        return True
+    return is_solid and not for_certain and _may_be_digit(holes, strokes, filled, rim)
 
 
 def _is_cut_off(ink: Mask) -> bool:
