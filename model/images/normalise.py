@@ -18,7 +18,6 @@ from model.images.around import crossed_out, inside
 from model.images.around.crossed_out import is_crossed_out
 from model.images.around.dividers import without_dividers
 from model.images.around.inside import look_inside
-from model.images.around.margins import without_margins
 from model.images.around.open_frames import without_open_frames
 from model.images.around.outlines import empty_shape
 from model.images.around.side_by_side import find_side_by_side
@@ -354,7 +353,6 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Component
         strokes = Components.of(find_strokes(ink.levels))
         if view.around.shapes:
             strokes = without_dividers(strokes)
-        strokes = without_margins(strokes)
         shapes = find_side_by_side(strokes)
         if shapes:
             return view, ink, strokes, Drawn(strokes, np.ones(len(strokes.stats), np.bool_)), shapes

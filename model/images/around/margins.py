@@ -1,13 +1,15 @@
 """Leave out a coloured margin of a card: a band along one side of what is drawn, as the head of a calendar's leaf."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.layout.drawn import SPECK
-from model.images.raster import DETAILED_SIDE, Components, Mask, connected_components, strokes_width
+from model.images.raster import DETAILED_SIDE, Bounds, Components, Mask, strokes_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,68 +76,118 @@ class MarginLimits:
 LIMITS = MarginLimits()
 
 
-def without_margins(strokes: Components) -> Components:
-    """Return the strokes without a margin along one side of them, what is printed in it, and the lines round the card.
+def find_card(components: Components) -> Bounds | None:
+    """Return the bounds of the part of a card that a margin leaves, without the lines round the card.
 
     Args:
-        strokes: Components of all strokes, at least one.
+        components: Components of all strokes, at least one.
+
+    Returns:
+        Left, top, width and height in pixels. None where there is no margin, or nothing is drawn beside it.
     """
-    if len(strokes.stats) == 1 or max(strokes.mask.shape) < DETAILED_SIDE:
-        return strokes
-    first, size = np.array(strokes.whole.bounds).reshape(2, 2)
-    index = int(strokes.stats[:, 2:4].max(axis=1).argmax())
-    start, length = strokes.stats[index, :4].reshape(2, 2)
-    for axis in np.flatnonzero(length >= LIMITS.whole * size).tolist():
-        before = start[1 - axis] - first[1 - axis]
-        after = size[1 - axis] - before - length[1 - axis]
-        for distance, is_at_end in ((before, False), (after, True)):
-            if distance > LIMITS.edge * length[axis]:
+    if len(components.stats) == 1 or max(components.mask.shape) < DETAILED_SIDE:
+        return None
+    left, top, width, height = components.whole.bounds
+    for axis in range(2):
+        length = components.stats[:, 2 + axis]
+        is_long = length >= LIMITS.whole * (width, height)[axis]
+        if not is_long.any():
+            continue
+        for is_at_end in (False, True):
+            side = _Side.of(components, axis, is_at_end=is_at_end)
+            at_edge = np.where(is_long & (side.near <= LIMITS.edge * length), components.stats[:, 4], 0)
+            index = int(at_edge.argmax())
+            card = _card(side, index, components.stats[:, 4]) if at_edge[index] else None
+            if card is None:
                 continue
-            beside = _beside_margin(strokes, index, axis, is_at_end=is_at_end)
-            if beside is not None:
-                return connected_components(strokes.mask_of(beside))
-    return strokes
+            near, far = card.near, card.far
+            if is_at_end:
+                across = (height, width)[axis]
+                near, far = across - far, across - near
+            along, down = (card.start, card.end), (near, far)
+            (x0, x1), (y0, y1) = (down, along) if axis else (along, down)
+            return left + x0, top + y0, x1 - x0, y1 - y0
+    return None
 
 
-def _beside_margin(strokes: Components, index: int, axis: int, *, is_at_end: bool) -> NDArray[np.bool_] | None:
-    """Return which components are beside a margin, bool (n,), or None where there is no margin.
+class _Side(NamedTuple):
+    """Components, turned so that one side of all strokes is at the top. All is in pixels from its left end."""
+
+    numbers: NDArray[np.uint16]  # number of the component of each pixel within the bounds of all strokes, from 1
+    start: MatLike  # first column of each component, (n,)
+    end: MatLike  # column after its last one
+    near: MatLike  # first row
+    far: MatLike  # row after its last one
+
+    @classmethod
+    def of(cls, components: Components, axis: int, *, is_at_end: bool) -> "_Side":
+        """Turn components.
+
+        Args:
+            components: Components of all strokes.
+            axis: Axis of the side: 0 for a level one.
+            is_at_end: Whether it is the lower or the right one.
+        """
+        left, top, width, height = components.whole.bounds
+        numbers = components.numbers[top : top + height, left : left + width]
+        starts = components.stats[:, :2] - (left, top)
+        ends = starts + components.stats[:, 2:4]
+        near, far = starts[:, 1 - axis], ends[:, 1 - axis]
+        numbers = numbers.T if axis else numbers
+        if is_at_end:
+            numbers, near, far = numbers[::-1], len(numbers) - far, len(numbers) - near
+        return cls(numbers, starts[:, axis], ends[:, axis], near, far)
+
+
+class _Card(NamedTuple):
+    """The part of a card that a margin leaves, in the columns and rows of a side."""
+
+    start: int
+    end: int
+    near: int
+    far: int
+
+
+def _card(side: _Side, index: int, area: MatLike) -> _Card | None:
+    """Return the part of a card that a margin along a side leaves, or None where there is none.
 
     Args:
-        strokes: Components of all strokes.
+        side: Components of all strokes.
         index: Index of the one that may be the margin, perhaps with lines round the card.
-        axis: Axis of the margin's length: 0 for a level one.
-        is_at_end: Whether it is at the lower or the right end.
+        area: Area of each component in pixels, (n,).
     """
-    left, top, columns, rows = strokes.stats[index, :4].tolist()
-    ink = strokes.mask_of_one(index)[top : top + rows, left : left + columns]
-    ink = ink.T if axis else ink
-    ink = ink[::-1] if is_at_end else ink  # now the margin is at the top
+    left, right = int(side.start[index]), int(side.end[index])
+    ink = np.where(side.numbers[:, left:right] == index + 1, np.uint8(255), np.uint8(0))
     depth = _depth(ink)
     if depth is None:
         return None
-    high, size = ink.shape
-    start, length = strokes.stats[:, axis] - strokes.stats[index, axis], strokes.stats[:, 2 + axis]
-    near, deep = strokes.stats[:, 1 - axis] - strokes.stats[index, 1 - axis], strokes.stats[:, 3 - axis]
-    near = high - near - deep if is_at_end else near
-    room, card = round(LIMITS.frame * size), max(high, int((near + deep).max()))
-    further = ink[depth : card - room, room : size - room]
-    if cv2.countNonZero(further) > LIMITS.elsewhere * cv2.countNonZero(ink[depth:]):
+    size, low = right - left, int(side.far.max())
+    room = round(LIMITS.frame * size)
+    inside = side.numbers[depth : low - room, left + room : right - room]
+    elsewhere = np.bincount(inside.ravel(), minlength=len(area) + 1)[1:]
+    is_apart = side.near >= depth - 1
+    is_framed = side.far[index] > depth + 2
+    if is_framed and elsewhere[index] > LIMITS.elsewhere * np.count_nonzero(ink[depth:]):
         return None
-    is_frame = (start + length <= room) | (start >= size - room) | (near >= card - room)
-    beside = (near + deep > depth) & ~is_frame
-    beside[index] = False
-    area = np.where(beside, strokes.stats[:, 4], 0)
-    main = beside & (area >= SPECK.max_area * area.max())
-    if not main.any() or near[main].min() < depth - 1:
+    content = is_apart & (elsewhere > LIMITS.elsewhere * area)
+    content[index] = False
+    content &= area >= SPECK.max_area * np.where(content, area, 0).max()
+    if not content.any():
         return None
-    begin, end = int(start[main].min()), int((start + length)[main].max())
-    if max(end - begin, int(deep[main].max())) < LIMITS.content * size or LIMITS.longer * (end - begin) > size:
+    start, end = int(side.start[content].min()), int(side.end[content].max())
+    near, far = int(side.near[content].min()), int(side.far[content].max())
+    if max(end - start, far - near) < LIMITS.content * size or LIMITS.longer * (end - start) > size:
         return None
-    if min(begin, size - end) < LIMITS.beyond * size:
+    if min(start - left, right - end) < LIMITS.beyond * size:
         return None
-    content = strokes.mask_of(main)
-    stroke = strokes_width(content, cv2.countNonZero(content))
-    return beside if _is_margin(ink[:depth], stroke, is_framed=depth < high) else None
+    values = np.concatenate([[np.uint8(0)], np.where(content, np.uint8(255), np.uint8(0))])
+    drawn = values[side.numbers]
+    stroke = strokes_width(drawn, cv2.countNonZero(drawn))
+    if not _is_margin(ink[:depth], stroke, is_framed=is_framed):
+        return None
+    inset = min(room, start - left - 2, right - end - 2)
+    lowest = low - min(room, low - far - 1) if low - far > 1 else far + room
+    return _Card(left + inset, right - inset, min(depth + 1, near), lowest)
 
 
 def _depth(ink: Mask) -> int | None:
