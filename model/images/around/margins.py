@@ -24,7 +24,8 @@ class MarginLimits:
     """Minimum length of a margin, as a share of that side of all that is drawn."""
 
     edge: float = 0.02
-    """Maximum distance of a margin from the edge of all that is drawn, as a share of the margin's length."""
+    """Maximum distance of a margin from the edge of all that is drawn, as a share of the margin's length,
+    besides two pixels."""
 
     covered: float = 0.5
     """Minimum share of a row of a margin that is ink. The rest is small print, or a round corner."""
@@ -95,7 +96,7 @@ def find_card(components: Components) -> Bounds | None:
             continue
         for is_at_end in (False, True):
             side = _Side.of(components, axis, is_at_end=is_at_end)
-            at_edge = np.where(is_long & (side.near <= LIMITS.edge * length), components.stats[:, 4], 0)
+            at_edge = np.where(is_long & (side.near <= LIMITS.edge * length + 2), components.stats[:, 4], 0)
             index = int(at_edge.argmax())
             card = _card(side, index, components.stats[:, 4]) if at_edge[index] else None
             if card is None:
@@ -185,7 +186,7 @@ def _card(side: _Side, index: int, area: MatLike) -> _Card | None:
     stroke = strokes_width(drawn, cv2.countNonZero(drawn))
     if not _is_margin(ink[:depth], stroke, is_framed=is_framed):
         return None
-    inset = min(room, start - left - 2, right - end - 2)
+    inset = min(room + 1, start - left - 2, right - end - 2)
     lowest = low - min(room, low - far - 1) if low - far > 1 else far + room
     return _Card(left + inset, right - inset, min(depth + 1, near), lowest)
 
