@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from model.errors import FailureCode, ImageError
+from model.images.around.polygons import is_line_around_polygon, is_polygon
 from model.images.around.rim import (
     DEPTHS,
     Rim,
@@ -41,6 +42,10 @@ class OutlineLimits:
 
     near_bounds: float = 0.78
     """Minimum distance of an outline from the middle of its bounds, as a share of half its sides."""
+
+    away: float = 0.25
+    """Minimum distance of ink from the middle of its bounds, as a share of half a side, if it is a polygon. The sides
+    of a triangle come as near as 0.4."""
 
     surrounded: float = 0.9
     """Minimum share of directions in which an outline has ink there."""
@@ -303,7 +308,7 @@ def _candidates(components: Components, least: float) -> Iterator[Mask]:
 
 
 def _surrounds(ink: Mask) -> bool:
-    """Return whether ink lies near its bounds, or near the ellipse in them, in nearly all directions.
+    """Return whether ink lies near its bounds, or near the ellipse in them, in nearly all directions, or is a polygon.
 
     This costs a tenth of following the rim, and most digits fail it.
     """
@@ -314,19 +319,32 @@ def _surrounds(ink: Mask) -> bool:
         if not cells & sector:
             bare -= 1
             if bare < 0:
-                return False
+                return _is_enclosed(cells) and is_line_around_polygon(ink)
     return True
 
 
-def _sectors(count: int = 24) -> list[int]:
+def _is_enclosed(cells: int) -> bool:
+    """Return whether there is ink in all directions but one. Most digits fail this, too.
+
+    Args:
+        cells: The bits of a coarse image.
+    """
+    return sum(not cells & sector for sector in _WIDE_SECTORS) <= 1
+
+
+def _sectors(count: int, near_bounds: float) -> list[int]:
     """Return, for each direction, the bits that the cells near the edge of a coarse image have in all its bytes.
 
     Python compares all bits of a number at once.
+
+    Args:
+        count: Number of directions.
+        near_bounds: Distance from the middle, as a share of half a side, from which cells count.
     """
     at = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
     across, down = np.meshgrid(at, at)
     sector = np.floor(np.arctan2(down, across) / (2 * np.pi) * count).astype(int) % count
-    near = np.hypot(across, down) >= LIMITS.near_bounds
+    near = np.hypot(across, down) >= near_bounds
     masks = (np.where(near & (sector == number), np.uint8(255), np.uint8(0)) for number in range(count))
     return [int.from_bytes(mask.tobytes(), "little") for mask in masks]
 
@@ -441,7 +459,7 @@ def _is_thin_shape(rim: Rim, width: float) -> bool:
     """Return whether an outline is a thin line, and as round as a circle or angular as a box."""
     short, long = rim.bounds()
     is_thin = width <= max(LIMITS.thin * rim.radius.mean(), LIMITS.thin_pixels)
-    return is_thin and (short >= LIMITS.round * long or has_corners(rim.hull))
+    return is_thin and (short >= LIMITS.round * long or has_corners(rim.hull) or is_polygon(rim.hull))
 
 
 def _runs_across(bar: Mask, hole: Mask) -> bool:
@@ -474,7 +492,9 @@ def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, around: Around) 
     """
     if around.shapes:
         return around.rings >= LIMITS.rings or _runs_along(outline.rim, strokes.shape, around)
-    return _is_box(outline.rim, outline.width) or _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
+    if _is_box(outline.rim, outline.width) or is_polygon(outline.rim.hull):
+        return True
+    return _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
 
 
 def _has_second_line(outline: Outline, strokes: Mask) -> bool:
@@ -540,4 +560,5 @@ def _is_box(rim: Rim, width: float) -> bool:
     )
 
 
-_SECTORS = _sectors()
+_SECTORS = _sectors(24, LIMITS.near_bounds)
+_WIDE_SECTORS = _sectors(12, LIMITS.away)
