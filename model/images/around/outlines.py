@@ -75,7 +75,7 @@ class OutlineLimits:
     """Minimum length of what is inside, as a share of the diameter."""
 
     box_content: float = 0.15
-    """The same in a box, which is not a zero with a mark in it."""
+    """The same in a box or another polygon, which is not a zero with a mark in it."""
 
     small_content: float = 0.2
     """The same in a thin outline that is round or has corners. Few zeros are such."""
@@ -397,7 +397,7 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
     length = max(columns, rows) / min(hole_width, hole_height)
     part = parts.mask_of_one(largest)
     least = LIMITS.small_content if _is_thin_shape(rim, width) else LIMITS.content
-    if _is_box(rim, width):
+    if _is_box(rim, width) or is_polygon(rim.hull):
         least = LIMITS.box_content
     if length < least or (is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not has_hole(part)):
         return Content.NOTHING
