@@ -37,6 +37,8 @@ _VIVID: tuple[Colour, ...] = (
 
 _BRIGHT: tuple[Colour, ...] = ((250, 90, 90), (120, 200, 255), (240, 200, 60))
 
+_HEADS = ("MON", "FRI", "JAN", "JULY", "No.", "ROW", "TEAM")
+
 
 # Pens
 
@@ -680,6 +682,52 @@ def speech_bubble(random: Random, pen: Pen) -> bytes:
     return _surface(random, pen, outline, (0.45, 0.65), centred=0.03)
 
 
+def _with_margin(random: Random, pen: Pen, sides: tuple[tuple[int, int], ...], width: tuple[float, float]) -> bytes:
+    """Paint a card with a margin of another colour along one side, and a digit on the rest.
+
+    One card in two has a line round it, and one level margin in two has a word in it.
+
+    Args:
+        random: Source of random numbers.
+        pen: Pen of the digit.
+        sides: Sides of the margin to choose from, as directions from the middle of the card.
+        width: Minimum and maximum width of the margin, as shares of the card's.
+    """
+    is_dark = random.random() < 0.2
+    face = (45, 48, 55) if is_dark else _one(random, _LIGHT)
+    ground: Colour = tuple(np.array(face) * random.uniform(0.75, 1)) if random.random() < 0.7 else face
+    canvas = Canvas(random, ground, 64)
+    half = (canvas.fill * canvas.side / 2 - 1) * random.uniform(0.75, 1, 2)
+    outline = _rounded(canvas.centre, *half, half.min() * random.uniform(0, 0.2))
+    card = canvas.filled(outline)
+    canvas.paint(card, face)
+    towards, share = np.array(sides[random.integers(len(sides))]), random.uniform(*width)
+    places = np.stack(np.indices(card.shape)[::-1], axis=-1) - canvas.centre
+    colours = tuple(each for each in (*_VIVID, *_BRIGHT) if abs(np.mean(each) - np.mean(face)) > 45)
+    canvas.paint(card * (places @ (towards / half) >= 1 - 2 * share), _one(random, colours))
+    if random.random() < 0.5:
+        canvas.paint(
+            canvas.line(outline, canvas.pixels(half.min() * random.uniform(0.01, 0.03)), closed=True), (128,) * 3
+        )
+    if towards[1] and share > 0.15 and random.random() < 0.5:
+        word = lettered(_HEADS[random.integers(len(_HEADS))], FONTS[0], max(8, round(half[1] * share)), margin=2)
+        canvas.paint(canvas.ink(word / np.float32(255), canvas.centre + towards * half * (1 - share)), face)
+    canvas.centre = canvas.centre - towards * half * share
+    room = 2 * (half * (1 - share * np.abs(towards))).min() * random.uniform(0.5, 0.8)
+    canvas.paint(_written(random, canvas, pen, room, centred=0.04), _contrasting(random, face))
+    return canvas.file(random)
+
+
+def headed_card(random: Random, pen: Pen) -> bytes:
+    """Paint a card with a coloured head or foot, as the leaf of a calendar."""
+    return _with_margin(random, pen, ((0, -1), (0, -1), (0, -1), (0, 1)), (0.08, 0.35))
+
+
+def side_band(random: Random, pen: Pen) -> bytes:
+    """Paint a card with a coloured band along its left or right side."""
+    return _with_margin(random, pen, ((-1, 0), (-1, 0), (1, 0)), (0.1, 0.25))
+
+
 # Kinds with a line under the digit
 
 
@@ -1004,6 +1052,7 @@ AROUND: tuple[Kind, ...] = (
     circle, pen_circle, coloured_circle, ellipse, open_circle, wide_open_circle, double_circle, touching_circle,
     small_in_a_circle, rounded_box, double_box, dashed_circle, dashed_box, table_cell, form_cell,
     disc, elliptic_disc, rounded_tile, full_disc, button, ball, map_pin, star_badge, seal, speech_bubble,
+    headed_card, side_band,
     underline, double_underline, wavy_underline, touching_underline, open_frame,
 )  # fmt: skip
 """Kinds with a digit in or on something, which must be read."""

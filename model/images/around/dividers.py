@@ -1,12 +1,14 @@
-"""Leave out the lines that divide a box into cells."""
+"""Leave out the lines that divide a box into cells, and refuse a box in which there is nothing else."""
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from model.images.around import inside
-from model.images.raster import Components, connected_components
+from model.images.around.outlines import empty_shape
+from model.images.raster import FULL, Components, Region, connected_components
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class DividerLimits:
     filled: float = 0.25
     """Maximum area of dividers that cross, as a share of their bounds."""
 
+    ruled: float = 0.8
+    """Minimum share of a row or a column that is ink, for it to be one of a line that crosses another."""
+
+    beyond: float = 0.05
+    """Maximum share of lines that cross which is beyond such rows and columns. Of a four in a box more is."""
+
     beside: float = 0.25
     """Minimum height or width of something else in the box, as a share of that side. A one alone in it stays."""
 
@@ -36,12 +44,17 @@ def without_dividers(strokes: Components) -> Components:
     Args:
         strokes: Components of all strokes in the view of a box, which has a margin around its inside
             (`inside.LIMITS.margin`); at least one.
+
+    Raises:
+        ImageError: The box shows nothing but such lines, which cross (BLANK).
     """
-    if len(strokes.stats) == 1:
-        return strokes
     rows, columns = strokes.mask.shape
     margin = inside.LIMITS.margin * max(rows, columns) / (1 + 2 * inside.LIMITS.margin)
     high, wide = rows - 2 * margin, columns - 2 * margin
+    if len(strokes.stats) == 1:
+        if _are_lines(strokes.whole, high, wide):
+            raise empty_shape()
+        return strokes
     left, top, width, height, area = strokes.stats.T
     runs_down, runs_across = height >= LIMITS.length * high, width >= LIMITS.length * wide
     is_down, is_across = runs_down & (width <= LIMITS.width * height), runs_across & (height <= LIMITS.width * width)
@@ -53,6 +66,33 @@ def without_dividers(strokes: Components) -> Components:
     is_line = is_grid | (is_down & _are_between(left + width / 2, others))
     is_line |= is_across & _are_between(top + height / 2, others)
     return connected_components(strokes.mask_of(~is_line)) if is_line.any() else strokes
+
+
+def _are_lines(whole: Region, high: float, wide: float) -> bool:
+    """Return whether all strokes are level and upright lines that cross, and run through a box from side to side.
+
+    Args:
+        whole: All strokes in the box.
+        high: Height of the inside of the box in pixels.
+        wide: Its width.
+    """
+    _, _, width, height = whole.bounds
+    if height < LIMITS.length * high or width < LIMITS.length * wide:
+        return False
+    ink = whole.within_bounds
+    down, across = (cv2.reduce(ink, axis, cv2.REDUCE_AVG).ravel() > LIMITS.ruled * FULL for axis in (0, 1))
+    if not down.any() or not across.any():
+        return False
+    beyond = cv2.countNonZero(ink[~_and_beside(across)][:, ~_and_beside(down)])
+    return bool(beyond <= LIMITS.beyond * cv2.countNonZero(ink))
+
+
+def _and_beside(is_line: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which rows or columns are a line's or next to one, with its soft edges, bool (n,)."""
+    wide = is_line.copy()
+    wide[1:] |= is_line[:-1]
+    wide[:-1] |= is_line[1:]
+    return wide
 
 
 def _are_between(middles: NDArray[np.floating], others: NDArray[np.bool_]) -> NDArray[np.bool_]:

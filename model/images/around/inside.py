@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from model.images.around.dashes import find_dashed
+from model.images.around.margins import find_card
 from model.images.around.open_circles import find_open_circle
 from model.images.around.outlines import find_outline
 from model.images.around.rim import has_corners
@@ -13,7 +14,7 @@ from model.images.around.surfaces import find_surface
 from model.images.ink import Ink
 from model.images.layout.hollow import is_bold_print
 from model.images.layout.view import Around, View, view_of
-from model.images.raster import SQUARE, Components, Grey, Mask, shrink
+from model.images.raster import SQUARE, Bounds, Components, Grey, Mask, shrink
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ def look_inside(view: View, ink: Ink, components: Components) -> View | None:
     """
     if view.near is not None:
         return None
+    card = find_card(components)
+    if card is not None:
+        return _view_of_card(view, ink, components.mask, card)
     strokes = components.mask
     min_size = LIMITS.min_inner_size if view.around.shapes else LIMITS.min_size
     least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
@@ -100,8 +104,36 @@ def look_inside(view: View, ink: Ink, components: Components) -> View | None:
         line = cv2.subtract(line, outline.inside)
         inner = _alone(view, outline.hole, line, cv2.dilate(strokes, SQUARE))
         around = outline.around(view.around, strokes.shape)
+    return _view_inside(inner, around, ink)
+
+
+def _view_inside(inner: Grey, around: Around, ink: Ink) -> View:
+    """Return the view of what is inside a shape.
+
+    Args:
+        inner: The part of the image inside.
+        around: What is around it.
+        ink: Ink of the view of the shape.
+    """
     contrast = max(LIMITS.min_contrast, round(LIMITS.min_contrast_share * ink.contrast))
     return view_of(inner)._replace(around=around, min_contrast=contrast)
+
+
+def _view_of_card(view: View, ink: Ink, strokes: Mask, card: Bounds) -> View:
+    """Return the view of a card without its margin.
+
+    Args:
+        view: The view.
+        ink: Ink of the view.
+        strokes: Mask of all strokes of the view.
+        card: Bounds of the card in `view.reduced`.
+    """
+    left, top, width, height = card
+    hole = np.zeros_like(strokes)
+    hole[max(0, top) : top + height, max(0, left) : left + width] = 255
+    nothing = np.zeros_like(hole)
+    inner = _alone(view, hole, nothing, cv2.dilate(strokes, SQUARE))
+    return _view_inside(inner, Around(view.around.shapes + 1), ink)
 
 
 def _has_much_beside(strokes: Mask, hole: Mask, line_width: float = 0) -> bool:

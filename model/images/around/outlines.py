@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
+from model.images.around.polygons import is_line_around_polygon, is_polygon
 from model.images.around.rim import (
     DEPTHS,
     Rim,
@@ -42,6 +43,10 @@ class OutlineLimits:
 
     near_bounds: float = 0.78
     """Minimum distance of an outline from the middle of its bounds, as a share of half its sides."""
+
+    away: float = 0.25
+    """Minimum distance of ink from the middle of its bounds, as a share of half a side, if it is a polygon. The sides
+    of a triangle come as near as 0.4."""
 
     surrounded: float = 0.9
     """Minimum share of directions in which an outline has ink there."""
@@ -71,7 +76,7 @@ class OutlineLimits:
     """Minimum length of what is inside, as a share of the diameter."""
 
     box_content: float = 0.15
-    """The same in a box, which is not a zero with a mark in it."""
+    """The same in a box or another polygon, which is not a zero with a mark in it."""
 
     piece: float = 0.15
     """Minimum area of what is inside as well, as a share of the largest component's. What is smaller is a speck."""
@@ -326,7 +331,7 @@ def _reaches_rim(components: Components) -> NDArray[np.bool_]:
 
 
 def _surrounds(ink: Mask) -> bool:
-    """Return whether ink lies near its bounds, or near the ellipse in them, in nearly all directions.
+    """Return whether ink lies near its bounds, or near the ellipse in them, in nearly all directions, or is a polygon.
 
     This costs a tenth of following the rim, and most digits fail it.
     """
@@ -337,19 +342,32 @@ def _surrounds(ink: Mask) -> bool:
         if not cells & sector:
             bare -= 1
             if bare < 0:
-                return False
+                return _is_enclosed(cells) and is_line_around_polygon(ink)
     return True
 
 
-def _sectors(count: int = 24) -> list[int]:
+def _is_enclosed(cells: int) -> bool:
+    """Return whether there is ink in all directions but one. Most digits fail this, too.
+
+    Args:
+        cells: The bits of a coarse image.
+    """
+    return sum(not cells & sector for sector in _WIDE_SECTORS) <= 1
+
+
+def _sectors(count: int, near_bounds: float) -> list[int]:
     """Return, for each direction, the bits that the cells near the edge of a coarse image have in all its bytes.
 
     Python compares all bits of a number at once.
+
+    Args:
+        count: Number of directions.
+        near_bounds: Distance from the middle, as a share of half a side, from which cells count.
     """
     at = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
     across, down = np.meshgrid(at, at)
     sector = np.floor(np.arctan2(down, across) / (2 * np.pi) * count).astype(int) % count
-    near = np.hypot(across, down) >= LIMITS.near_bounds
+    near = np.hypot(across, down) >= near_bounds
     masks = (np.where(near & (sector == number), np.uint8(255), np.uint8(0)) for number in range(count))
     return [int.from_bytes(mask.tobytes(), "little") for mask in masks]
 
@@ -402,7 +420,7 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
     length = max(columns, rows) / min(hole_width, hole_height)
     part = parts.mask_of_one(largest)
     least = LIMITS.small_content if _is_thin_shape(rim, width) else LIMITS.content
-    if _is_box(rim, width):
+    if _is_box(rim, width) or is_polygon(rim.hull):
         least = LIMITS.box_content
     if length < least or (is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not has_hole(part)):
         return Content.NOTHING
@@ -485,7 +503,7 @@ def is_slash(parts: Mask, count: int, hole: Mask, rim: Rim) -> bool:
 def _is_thin_shape(rim: Rim, width: float) -> bool:
     """Return whether an outline is a thin line, and as round as a circle or angular as a box."""
     short, long = rim.bounds()
-    return _is_thin(rim, width) and (short >= LIMITS.round * long or has_corners(rim.hull))
+    return _is_thin(rim, width) and (short >= LIMITS.round * long or has_corners(rim.hull) or is_polygon(rim.hull))
 
 
 def _is_thin(rim: Rim, width: float) -> bool:
@@ -530,7 +548,9 @@ def _is_empty_shape(outline: Outline, strokes: Mask, ink: Grey, around: Around) 
     """
     if around.shapes:
         return around.rings >= LIMITS.rings or _runs_along(outline.rim, strokes.shape, around)
-    return _is_box(outline.rim, outline.width) or _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
+    if _is_box(outline.rim, outline.width) or is_polygon(outline.rim.hull):
+        return True
+    return _has_second_line(outline, strokes) or _has_two_lines(outline, ink)
 
 
 def _has_second_line(outline: Outline, strokes: Mask) -> bool:
@@ -596,4 +616,5 @@ def _is_box(rim: Rim, width: float) -> bool:
     )
 
 
-_SECTORS = _sectors()
+_SECTORS = _sectors(24, LIMITS.near_bounds)
+_WIDE_SECTORS = _sectors(12, LIMITS.away)

@@ -148,6 +148,18 @@ class SurfaceLimits:
 
     Parts of a digit have 0.04 and more."""
 
+    level: float = 0.75
+    """Minimum height that two holes beside each other share, as a share of that of the higher one, for them to be two
+    digits.
+
+    Those beside the slash of a zero share 0.73 at most, in 1,500 drawings of `benchmarks/surroundings.py --training
+    --kinds slashed_zero`."""
+
+    overlap: float = 0.3
+    """Maximum width that they share, as a share of that of the narrower one, for them to be beside each other.
+
+    Ones that lean share some. Holes beside the slash of a zero share more, in all these drawings."""
+
     hole_length: float = 0.25
     """Minimum length of a hole that could be a digit, as a share of the shorter side of the surface."""
 
@@ -459,6 +471,8 @@ def _may_be_digit(holes: list[Mask], strokes: Mask, filled: float, rim: Rim) -> 
     if not 1 <= len(holes) <= LIMITS.max_holes:
         return True
     if len(holes) > 1:  # in the loops of an eight, and beside the slash of a zero, paper is convex
+        if _are_level(*holes):
+            return True
         least = LIMITS.beside_slash if _are_beside_slash(holes, rim) else LIMITS.convex
         return any(_convexity(hole) < least for hole in holes)
     [hole] = holes
@@ -486,6 +500,16 @@ def _are_beside_slash(holes: list[Mask], rim: Rim) -> bool:
     if min(first, second) < LIMITS.alike * max(first, second):
         return False
     return _off_centre(cv2.bitwise_or(*holes), rim) <= LIMITS.centred
+
+
+def _are_level(first: Mask, second: Mask) -> bool:
+    """Return whether two holes are beside each other and about as high, as two digits on one surface are."""
+    bounds = np.array([cv2.boundingRect(mask) for mask in (first, second)])
+    starts, lengths = bounds[:, :2], bounds[:, 2:]
+    shared = (starts + lengths).min(axis=0) - starts.max(axis=0)
+    across, down = shared.tolist()
+    width, height = lengths[:, 0].min(), lengths[:, 1].max()
+    return bool(down >= LIMITS.level * height and across <= LIMITS.overlap * width)
 
 
 def _convexity(mask: Mask) -> float:
