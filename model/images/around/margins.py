@@ -70,6 +70,10 @@ class MarginLimits:
     even: float = 0.12
     """Maximum difference of its widths, as a share of the width, besides two pixels."""
 
+    tall: float = 1
+    """Maximum height of what is under or above a margin, as a share of the margin's length, without lines round the
+    card. The stem of a seven is longer than its loose bar."""
+
     upright_width: float = 0.09
     """Minimum width of an upright margin, as a share of its length, without lines round the card."""
 
@@ -189,6 +193,8 @@ def _card(side: _Side, index: int, area: MatLike, *, is_upright: bool) -> _Card 
     if max(end - start, far - near) < LIMITS.content * size or LIMITS.longer * (end - start) > size:
         return None
     if min(start - left, right - end) < LIMITS.beyond * size:
+        return None
+    if not is_framed and not is_upright and far - near > LIMITS.tall * size:
         return None
     values = np.concatenate([[np.uint8(0)], np.where(content, np.uint8(255), np.uint8(0))])
     drawn = values[side.numbers]
