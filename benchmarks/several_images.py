@@ -121,6 +121,11 @@ def tiles(random: Random, digits: Sequence[Digit], labels: Sequence[int], height
     return [1 - _in_square(ink, height, lambda _square: None) for ink in pen(random, digits, labels, height)]
 
 
+def pen_or_print(random: Random, digits: Sequence[Digit], labels: Sequence[int], height: float) -> list[Plane]:
+    """Draw the digits with one pen, or set them in one font."""
+    return (pen if random.random() < 0.5 else printed)(random, digits, labels, height)
+
+
 STYLES: dict[str, Style] = {
     "raw": raw,
     "enlarged": enlarged,
@@ -135,7 +140,44 @@ STYLES: dict[str, Style] = {
     "tiles": tiles,
     "dots": in_dots,
     "dashes": in_dashes,
+    "one disc": pen_or_print,
+    "one tile": pen_or_print,
+    "one card": pen_or_print,
 }
+
+
+def on_disc(random: Random, page: Plane) -> Plane:
+    """Leave ink out of a dark disc around all of it."""
+    radius = math.hypot(*page.shape) / 2 * random.uniform(0.9, 1.1)
+    page = np.pad(page, max(1, math.ceil(1.1 * radius - min(page.shape) / 2)))
+    middle = page.shape[1] // 2, page.shape[0] // 2
+    surface = cv2.circle(
+        np.zeros(page.shape, np.float32), middle, round(radius), random.uniform(0.5, 1), -1, cv2.LINE_AA
+    )
+    return surface * (1 - page)
+
+
+def on_tile(random: Random, page: Plane) -> Plane:
+    """Leave ink out of a dark tile around all of it."""
+    rows, columns = page.shape
+    page = np.pad(page, ((round(max(0, columns * random.uniform(0.5, 0.9) - rows) / 2),) * 2, (0, 0)))
+    return np.pad(random.uniform(0.5, 1) * (1 - page), round(0.1 * columns))
+
+
+def on_card(random: Random, page: Plane) -> Plane:
+    """Put a dark band above or under ink, as on a leaf of a calendar, and perhaps a line around both."""
+    rows, columns = page.shape
+    page = np.pad(page, ((round(max(0, columns * random.uniform(0.6, 0.9) - rows) / 2),) * 2, (rows // 4,) * 2))
+    band = np.full((round(len(page) * random.uniform(0.15, 0.5)), page.shape[1]), random.uniform(0.4, 1), np.float32)
+    card = np.vstack([band, page] if random.random() < 0.7 else [page, band])
+    line = max(1, rows // 60)
+    if random.random() < 0.5:
+        card = np.maximum(card, np.pad(np.zeros_like(card)[line:-line, line:-line], line, constant_values=0.5))
+    return np.pad(card, round(0.1 * columns))
+
+
+SURFACES: dict[str, Callable[[Random, Plane], Plane]] = {"one disc": on_disc, "one tile": on_tile, "one card": on_card}
+"""What carries all digits of an image, by style: a function of random numbers and ink that returns how dark it is."""
 
 
 def several(
@@ -155,6 +197,8 @@ def several(
     inks = STYLES[style](random, digits, labels, height)
     pixels = max(1, round(gap * WIDTH * height)) if gap >= 0 else math.floor(gap * WIDTH * height)
     page = arranged(random, inks, layout, pixels, margin=round(height * 0.2))
+    if style in SURFACES:
+        page = SURFACES[style](random, page)
     if style == "photograph":
         scene = coloured(page, (35, 40, 60), (225, 222, 215))
         return jpeg(random, photographed(random, scene, gradient(random, page.shape, random.uniform(0.6, 0.95))))

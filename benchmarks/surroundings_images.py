@@ -368,6 +368,35 @@ def double_box(random: Random, pen: Pen) -> bytes:
     return _box(random, pen, 2, 48)
 
 
+def polygon(random: Random, pen: Pen) -> bytes:
+    """Draw a digit in a diamond, a hexagon or a triangle, as on signs."""
+    canvas, ink = _page(random, 40)
+    radius = canvas.fill * canvas.side / 2 - 2
+    corners, inner = ((3, 0.5), (4, 0.7), (6, 0.86))[random.integers(3)]  # and the radius of the circle in it
+    turn = random.uniform(-0.15, 0.15) - np.pi / 2
+    angles = turn + np.arange(corners) * 2 * np.pi / corners
+    points = canvas.centre + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    width = canvas.pixels(radius * random.uniform(0.02, 0.08))
+    canvas.paint(canvas.line(points, width, closed=True), ink)
+    room = 2 * (inner * radius - width) * random.uniform(0.6, 0.85)
+    canvas.paint(_written(random, canvas, pen, room, centred=0.04), ink)
+    return canvas.file(random)
+
+
+def divided_box(random: Random, _pen: Pen) -> bytes:
+    """Draw a box that lines divide into cells, with nothing in them."""
+    canvas, ink = _page(random, 48)
+    half = (canvas.fill * canvas.side / 2 - 2) * random.uniform(0.6, 1, 2)
+    width = canvas.pixels(half.min() * random.uniform(0.02, 0.05))
+    canvas.paint(canvas.line(_rounded(canvas.centre, *half, 0.0), width, closed=True), ink)
+    for axis in range(2):
+        for share in np.linspace(-1, 1, int(random.integers(3, 6)))[1:-1]:
+            ends = np.array(((-1.0, -1.0), (1.0, 1.0)))
+            ends[:, axis] = share
+            canvas.paint(canvas.line(canvas.centre + ends * half, width), ink)
+    return canvas.file(random)
+
+
 def small_in_a_circle(random: Random, pen: Pen) -> bytes:
     """Print or draw a circle around a digit that leaves much room in it."""
     return _circled(random, pen, by_hand=random.random() < 0.5, room=(0.38, 0.55))
@@ -1050,7 +1079,7 @@ def scribble(random: Random, pen: Pen) -> bytes:
 
 AROUND: tuple[Kind, ...] = (
     circle, pen_circle, coloured_circle, ellipse, open_circle, wide_open_circle, double_circle, touching_circle,
-    small_in_a_circle, rounded_box, double_box, dashed_circle, dashed_box, table_cell, form_cell,
+    small_in_a_circle, rounded_box, double_box, polygon, dashed_circle, dashed_box, table_cell, form_cell,
     disc, elliptic_disc, rounded_tile, full_disc, button, ball, map_pin, star_badge, seal, speech_bubble,
     headed_card, side_band,
     underline, double_underline, wavy_underline, touching_underline, open_frame,
@@ -1058,8 +1087,8 @@ AROUND: tuple[Kind, ...] = (
 """Kinds with a digit in or on something, which must be read."""
 
 EMPTY: tuple[Kind, ...] = (
-    double_circle, double_box, rounded_box, disc, elliptic_disc, rounded_tile, button, star_badge, seal,
-    speech_bubble,
+    double_circle, double_box, rounded_box, polygon, divided_box, disc, elliptic_disc, rounded_tile, button, star_badge,
+    seal, speech_bubble,
 )  # fmt: skip
 """Kinds that must be reviewed if they are empty. A single circle may be read as a 0."""
 
