@@ -210,9 +210,9 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
     index = int(stats[:, 4].argmax())
     _, _, width, height, area = stats[index].tolist()
     rim = None
-    is_solid = _is_large(width, height, least) and area >= LIMITS.carved_bounds_area * width * height
-    if _is_large(width, height, least) and area >= LIMITS.gate * width * height:
-        if is_solid:
+    share = area / (width * height) if _is_large(width, height, least) else 0.0
+    if share >= LIMITS.gate:
+        if share >= LIMITS.carved_bounds_area:
             rim = _rim_of_surface(components.mask_of_one(index), strokes)
         if rim is None and area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
             rim = _rim_of_surface(strokes, strokes)
@@ -220,7 +220,7 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
             rim = _rim_by_level(image, least)
     if rim is None and _may_be_on_surface(image, stats[index, :4].tolist()):
         rim = _rim_on_ground(image, strokes, least)
-    if rim is None and is_solid:  # at last, because a part of a button, as one without its gloss, looks like a badge
+    if rim is None and share >= LIMITS.carved_bounds_area:  # at last: a button without its gloss looks like a badge
         rim = _rim_of_badge(components.mask_of_one(index), strokes)
     if rim is None:
         return None
@@ -335,6 +335,8 @@ def _rim_of_surface(ink: Mask, strokes: Mask) -> Rim | None:
 
 def _rim_of_badge(ink: Mask, strokes: Mask) -> Rim | None:
     """Return the rim of the body of a badge, without its points, if it could carry a digit."""
+    if _is_cut_off(ink):
+        return None
     for body in bodies(ink):
         rim = _full_rim(body)
         if rim is None:
