@@ -335,7 +335,7 @@ def _rim_of_surface(ink: Mask, strokes: Mask) -> Rim | None:
 
 def _rim_of_badge(ink: Mask, strokes: Mask) -> Rim | None:
     """Return the rim of the body of a badge, without its points, if it could carry a digit."""
-    if _is_cut_off(ink):
+    if _is_cut_off(ink) or _full_rim(ink) is not None:
         return None
     for body in bodies(ink):
         rim = _full_rim(body)
