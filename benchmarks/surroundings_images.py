@@ -685,30 +685,51 @@ def seal(random: Random, pen: Pen) -> bytes:
     return _badge(random, pen, (_flower, _gear))
 
 
-def speech_bubble(random: Random, pen: Pen) -> bytes:
-    """Paint a speech bubble with a digit in it, round or with corners, with a tail at some side."""
-    down = random.uniform(0.65, 1)
+def _bubble(random: Random, down: float) -> Points:
+    """Return a speech bubble, round or with corners, with a tail at some side, of half side 1.
+
+    Args:
+        random: Source of random numbers.
+        down: Height of its body, as a share of the width.
+    """
     tail, lean, wide = random.uniform(0.2, 0.45), random.uniform(-0.6, 0.6), random.uniform(0.15, 0.3)
-    is_round, turn = random.random() < 0.4, random.integers(4) * np.pi / 2
+    across, middle = 500 / (1 + tail), np.full(2, 512)
+    if random.random() < 0.4:
+        body = _ellipse(middle, across, across * down)
+    else:
+        body = _rounded(middle, across, across * down, across * down * random.uniform(0.05, 0.8))
+    root, side = np.array([lean * across * 0.5, 0]), np.array([wide * across, 0])
+    tip = np.array([lean * across, across * (down + tail)])
+    plane = np.zeros((1024, 1024), np.uint8)
+    for points in (body, middle + np.stack([root - side, tip, root + side])):
+        cv2.fillPoly(plane, [np.rint(points).astype(np.int32)], 255)
+    [rim], _ = cv2.findContours(plane, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    bubble: Points = (rim[:, 0] - 512) / 500 @ _turn(random.integers(4) * np.pi / 2)
+    return bubble
 
-    def outline(centre: Points, half: float) -> Points:
-        across = half / (1 + tail)
-        middle = np.zeros(2)
-        if is_round:
-            body = _ellipse(middle, across, across * down)
-        else:
-            body = _rounded(middle, across, across * down, across * down * corner)
-        root, side = np.array([lean * across * 0.5, 0]), np.array([wide * across, 0])
-        tip = np.array([lean * across, across * (down + tail)])
-        spike = np.stack([root - side, tip, root + side])
-        plane = np.zeros((1024, 1024), np.uint8)
-        for points in (body, spike):
-            cv2.fillPoly(plane, [np.rint(512 + points * 500 / half).astype(np.int32)], 255)
-        [rim], _ = cv2.findContours(plane, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        return centre + (rim[:, 0] - 512) * half / 500 @ _turn(turn)
 
-    corner = random.uniform(0.05, 0.8)
-    return _surface(random, pen, outline, (0.45, 0.65), centred=0.03)
+def speech_bubble(random: Random, pen: Pen) -> bytes:
+    """Paint a speech bubble with a digit in it."""
+    bubble = _bubble(random, random.uniform(0.65, 1))
+    return _surface(random, pen, lambda centre, half: centre + half * bubble, (0.45, 0.65), centred=0.03)
+
+
+def bent_outline(random: Random, pen: Pen) -> bytes:
+    """Draw the outline of a speech bubble, a star or a shirt around a digit."""
+    shirt = np.array([(0.35, -0.9), (1, -0.5), (0.8, -0.1), (0.52, -0.25), (0.52, 0.9)])
+    shape, down = int(random.integers(3)), random.uniform(0.65, 1)
+    if shape == 0:
+        points, inner = _bubble(random, down), down / 1.45
+    elif shape == 1:
+        points, inner = _star(random)
+    else:
+        points, inner = np.concatenate([shirt, shirt[::-1] * (-1, 1)]), 0.5
+    canvas, ink = _page(random, 48)
+    half = canvas.fill * canvas.side / 2
+    width = canvas.pixels(half * random.uniform(0.02, 0.07))
+    canvas.paint(canvas.line(canvas.centre + (half - width) * points, width, closed=True), ink)
+    canvas.paint(_written(random, canvas, pen, 2 * half * inner * random.uniform(0.5, 0.75), centred=0.03), ink)
+    return canvas.file(random)
 
 
 def _with_margin(random: Random, pen: Pen, sides: tuple[tuple[int, int], ...], width: tuple[float, float]) -> bytes:
@@ -1080,7 +1101,7 @@ def scribble(random: Random, pen: Pen) -> bytes:
 AROUND: tuple[Kind, ...] = (
     circle, pen_circle, coloured_circle, ellipse, open_circle, wide_open_circle, double_circle, touching_circle,
     small_in_a_circle, rounded_box, double_box, polygon, dashed_circle, dashed_box, table_cell, form_cell,
-    disc, elliptic_disc, rounded_tile, full_disc, button, ball, map_pin, star_badge, seal, speech_bubble,
+    disc, elliptic_disc, rounded_tile, full_disc, button, ball, map_pin, star_badge, seal, speech_bubble, bent_outline,
     headed_card, side_band,
     underline, double_underline, wavy_underline, touching_underline, open_frame,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from model.images.around.bent_outlines import find_bent_outline
 from model.images.around.dashes import find_dashed
 from model.images.around.margins import find_card
 from model.images.around.open_circles import find_open_circle
@@ -97,7 +98,7 @@ def look_inside(view: View, ink: Ink, components: Components) -> View | None:
         around = Around(view.around.shapes + 1, is_round=not has_corners(cv2.convexHull(cv2.findNonZero(face))))
     else:
         outline = find_dashed(components, least) or find_outline(components, ink.levels, least, view.around)
-        outline = outline or find_open_circle(components, least)
+        outline = outline or find_open_circle(components, least) or find_bent_outline(components, least)
         if outline is None or _has_much_beside(strokes, outline.hole, outline.width):
             return None
         line = cv2.dilate(cv2.subtract(strokes, outline.inside), SQUARE)

@@ -50,7 +50,7 @@ class OpenCircleLimits:
     """The same of a line in two pieces."""
 
     closed: float = 0.96
-    """Share of the full turn from which the line is an outline without a gap, whose limits are others."""
+    """Share of the full turn from which a line of one piece has no gap, so that it is an outline with other limits."""
 
     main_gap: float = 0.9
     """Minimum size of the widest gap, as a share of all gaps, in a line of one piece."""
@@ -145,7 +145,8 @@ def _circle(line: Mask, pieces: int) -> "tuple[_Ellipse, float] | None":
     away, turn = ellipse.polar(points)
     is_met = np.bincount((turn * _PARTS).astype(np.intp) % _PARTS, minlength=_PARTS) > 0
     covered = float(is_met.mean())
-    if not (LIMITS.covered if pieces == 1 else LIMITS.halves_covered) <= covered <= LIMITS.closed:
+    least, most = (LIMITS.covered, LIMITS.closed) if pieces == 1 else (LIMITS.halves_covered, 1)
+    if not least <= covered <= most:
         return None
     if pieces == 1 and _widest_gap(is_met) < LIMITS.main_gap * np.count_nonzero(~is_met):
         return None

@@ -7,9 +7,7 @@ sometimes ink of another grey. So what is on the surface is looked for in the im
 """
 
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -222,11 +220,26 @@ def find_surface(image: Grey, components: Components, least: float) -> Mask | No
     Returns:
         Mask of the surface without its edge, (height, width), or None where nothing is a surface.
     """
-    rim = _rim_of_any(_inks(image, components, least))
+    stats, strokes = components.stats, components.mask
+    index = int(stats[:, 4].argmax())
+    _, _, width, height, area = stats[index].tolist()
+    rim = None
+    share = area / (width * height) if _is_large(width, height, least) else 0.0
+    if share >= LIMITS.gate:
+        if share >= LIMITS.carved_bounds_area:
+            rim = _rim_of_surface(components.mask_of_one(index), strokes)
+        if rim is None and area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
+            rim = _rim_of_surface(strokes, strokes)
+        if rim is None:
+            rim = _rim_by_level(image, least)
+    if rim is None and _may_be_on_surface(image, stats[index, :4].tolist()):
+        rim = _rim_on_ground(image, strokes, least)
+    if rim is None and share >= LIMITS.carved_bounds_area:  # at last: a button without its gloss looks like a badge
+        rim = _rim_of_badge(components.mask_of_one(index), strokes)
     if rim is None:
         return None
     inset = max(LIMITS.inset, _edge(image, rim))
-    return _face(components.mask.shape, rim, inset)
+    return _face(strokes.shape, rim, inset)
 
 
 def is_surface(ink: Mask, strokes: Mask) -> bool:
@@ -236,34 +249,7 @@ def is_surface(ink: Mask, strokes: Mask) -> bool:
         ink: Mask of the ink, (height, width).
         strokes: Mask of all strokes, so of what is in the holes of the ink as well.
     """
-    return _rim_of_any([_Ink(ink, strokes)]) is not None
-
-
-class _Ink(NamedTuple):
-    """Ink that may be a surface.
-
-    Attributes:
-        mask: Mask of the ink, (height, width), not empty.
-        strokes: Mask of all strokes, so of what is in the holes of the ink as well.
-    """
-
-    mask: Mask
-    strokes: Mask
-
-
-def _inks(image: Grey, components: Components, least: float) -> Iterator[_Ink]:
-    """Yield the ink that may be a surface, the most likely first. It takes the arguments of `find_surface`."""
-    stats, strokes = components.stats, components.mask
-    index = int(stats[:, 4].argmax())
-    _, _, width, height, area = stats[index].tolist()
-    if _is_large(width, height, least) and area >= LIMITS.gate * width * height:
-        if area >= LIMITS.carved_bounds_area * width * height:
-            yield _Ink(components.mask_of_one(index), strokes)
-        if area < LIMITS.half * cv2.countNonZero(strokes):  # a digit may cut a surface into parts
-            yield _Ink(strokes, strokes)
-        yield from _inks_by_level(image, least)
-    if _may_be_on_surface(image, stats[index, :4].tolist()):
-        yield from _ink_on_ground(image, strokes, least)
+    return _rim_of_surface(ink, strokes) is not None or _rim_of_badge(ink, strokes) is not None
 
 
 def _face(shape: tuple[int, int], rim: Rim, inset: float) -> Mask:
@@ -311,8 +297,8 @@ def _may_be_on_surface(image: Grey, bounds: Bounds) -> bool:
     return not all(low <= level <= high for level in beside)
 
 
-def _ink_on_ground(image: Grey, strokes: Mask, least: float) -> Iterator[_Ink]:
-    """Yield a surface that was taken for paper, so that only what is on it is ink.
+def _rim_on_ground(image: Grey, strokes: Mask, least: float) -> Rim | None:
+    """Return the rim of a surface that was taken for paper, so that only what is on it is ink.
 
     It differs from the ground that the border of the image shows.
     """
@@ -322,20 +308,20 @@ def _ink_on_ground(image: Grey, strokes: Mask, least: float) -> Iterator[_Ink]:
     differs = mask_above(difference, max(LIMITS.min_difference, high - low))
     _, _, width, height = cv2.boundingRect(differs)
     if not _is_large(width, height, least) or cv2.countNonZero(differs) < LIMITS.bounds_area * width * height:
-        return
+        return None
     parts = connected_components(differs)
     index = int(parts.stats[:, 4].argmax())
     _, _, width, height, area = parts.stats[index].tolist()
     if not _is_large(width, height, least) or area < LIMITS.bounds_area * width * height:
-        return
+        return None
     surface = parts.mask_of_one(index)
     if cv2.countNonZero(cv2.bitwise_and(surface, strokes)) > LIMITS.inked * area:
-        return
-    yield _Ink(surface, surface)
+        return None
+    return _rim_of_surface(surface, surface)
 
 
-def _inks_by_level(image: Grey, least: float) -> Iterator[_Ink]:
-    """Yield what differs from the border of the image by some number of levels.
+def _rim_by_level(image: Grey, least: float) -> Rim | None:
+    """Return the rim of a surface that differs from the border of the image by some number of levels.
 
     Ink is not reliable where a surface covers much of the image, because paper is looked for everywhere.
     """
@@ -349,22 +335,30 @@ def _inks_by_level(image: Grey, least: float) -> Iterator[_Ink]:
         index = int(parts.stats[:, 4].argmax())
         _, _, width, height, area = parts.stats[index].tolist()
         if min(width, height) >= least and area >= LIMITS.carved_bounds_area * width * height:
-            yield _Ink(parts.mask_of_one(index), differs)
+            rim = _rim_of_surface(parts.mask_of_one(index), differs)
+            if rim is not None:
+                return rim
+    return None
 
 
-def _rim_of_any(inks: Iterable[_Ink]) -> Rim | None:
-    """Return the rim of the first ink that is a surface; or else that of the body of the first that is a badge.
+def _rim_of_surface(ink: Mask, strokes: Mask) -> Rim | None:
+    """Return the rim of ink if it is solid and has a full rim, and could carry a digit."""
+    rim = _full_rim(ink)
+    return rim if rim is not None and _carries(ink, strokes, rim) else None
 
-    A part of a surface, as one without its gloss, may look like a badge.
-    """
-    tried = []
-    for ink in inks:
-        rim = _full_rim(ink.mask)
+
+def _rim_of_badge(ink: Mask, strokes: Mask) -> Rim | None:
+    """Return the rim of the body of a badge, without its points, if it could carry a digit."""
+    if _is_cut_off(ink) or _full_rim(ink) is not None:
+        return None
+    for body in bodies(ink):
+        rim = _full_rim(body)
         if rim is None:
-            tried.append(ink)
-        elif _carries(ink, rim):
+            continue
+        may_be_loop = rim.asymmetry() > LIMITS.badge_asymmetry
+        if _carries(body, strokes, rim, for_certain=may_be_loop):
             return rim
-    return next((rim for ink in tried if (rim := _rim_of_badge(ink)) is not None), None)
+    return None
 
 
 def _full_rim(ink: Mask) -> Rim | None:
@@ -373,27 +367,15 @@ def _full_rim(ink: Mask) -> Rim | None:
     return rim if rim is not None and rim.covered(LIMITS.start) >= LIMITS.coverage else None
 
 
-def _rim_of_badge(ink: _Ink) -> Rim | None:
-    """Return the rim of the body of a badge, without its points, if it could carry a digit."""
-    for body in bodies(ink.mask):
-        rim = _full_rim(body)
-        if rim is None:
-            continue
-        may_be_digit = rim.asymmetry() > LIMITS.badge_asymmetry
-        if _carries(_Ink(body, ink.strokes), rim, for_certain=may_be_digit):
-            return rim
-    return None
-
-
-def _carries(surface: _Ink, rim: Rim, *, for_certain: bool = False) -> bool:
+def _carries(ink: Mask, strokes: Mask, rim: Rim, *, for_certain: bool = False) -> bool:
     """Return whether ink with a full rim is solid, and could carry a digit.
 
     Args:
-        surface: The ink.
-        rim: Its rim.
+        ink: Mask of the ink, (height, width).
+        strokes: Mask of all strokes.
+        rim: Rim of the ink.
         for_certain: Whether only a hole with the shape of a digit counts.
     """
-    ink, strokes = surface
     short, long = rim.bounds()
     filled = cv2.countNonZero(ink) / cv2.contourArea(rim.hull)
     if filled < LIMITS.carved_hull_area or short < LIMITS.shape * long:
