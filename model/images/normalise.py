@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import FailureCode, ImageError
-from model.images.around import crossed_out, inside
-from model.images.around.crossed_out import is_crossed_out
+from model.images.around import inside
 from model.images.around.dividers import without_dividers
 from model.images.around.inside import look_inside
-from model.images.around.open_frames import without_open_frames
 from model.images.around.outlines import empty_shape
 from model.images.around.side_by_side import find_side_by_side
-from model.images.around.underlines import without_underlines
 from model.images.doubts import Doubt, DoubtCode
+from model.images.drawn_lines import crossed_out
+from model.images.drawn_lines.crossed_out import is_crossed_out
+from model.images.drawn_lines.open_frames import without_open_frames
+from model.images.drawn_lines.underlines import without_underlines
 from model.images.fitting import (
     SIDE,
     centre,

@@ -1,1 +1,1 @@
-"""What is around a digit: circles, boxes and underlines drawn about it, and discs, tiles and buttons that carry it."""
+"""What is around a digit: outlines drawn about it, and discs, tiles, badges and cards that carry it."""
