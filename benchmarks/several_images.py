@@ -135,7 +135,9 @@ def on_disc(random: Random, page: Plane) -> Plane:
     radius = math.hypot(*page.shape) / 2 * random.uniform(0.9, 1.1)
     page = np.pad(page, max(1, math.ceil(1.1 * radius - min(page.shape) / 2)))
     middle = page.shape[1] // 2, page.shape[0] // 2
-    surface = cv2.circle(np.zeros(page.shape, np.float32), middle, round(radius), random.uniform(0.5, 1), -1, cv2.LINE_AA)
+    surface = cv2.circle(
+        np.zeros(page.shape, np.float32), middle, round(radius), random.uniform(0.5, 1), -1, cv2.LINE_AA
+    )
     return surface * (1 - page)
 
 

@@ -173,7 +173,7 @@ def _card(side: _Side, index: int, area: MatLike, *, is_upright: bool) -> _Card 
     left, right = int(side.start[index]), int(side.end[index])
     ink = np.where(side.numbers[:, left:right] == index + 1, np.uint8(255), np.uint8(0))
     depth = _depth(ink)
-    if depth is None:
+    if not depth:
         return None
     size, low = right - left, int(side.far.max())
     room = round(LIMITS.frame * size)
@@ -190,11 +190,10 @@ def _card(side: _Side, index: int, area: MatLike, *, is_upright: bool) -> _Card 
         return None
     start, end = int(side.start[content].min()), int(side.end[content].max())
     near, far = int(side.near[content].min()), int(side.far[content].max())
-    if max(end - start, far - near) < LIMITS.content * size or LIMITS.longer * (end - start) > size:
-        return None
-    if min(start - left, right - end) < LIMITS.beyond * size:
-        return None
-    if not is_framed and not is_upright and far - near > LIMITS.tall * size:
+    is_large = max(end - start, far - near) >= LIMITS.content * size
+    is_within = min(start - left, right - end) >= LIMITS.beyond * size and LIMITS.longer * (end - start) <= size
+    may_be_bar = not is_framed and not is_upright and far - near > LIMITS.tall * size
+    if not is_large or not is_within or may_be_bar:
         return None
     values = np.concatenate([[np.uint8(0)], np.where(content, np.uint8(255), np.uint8(0))])
     drawn = values[side.numbers]
@@ -206,8 +205,8 @@ def _card(side: _Side, index: int, area: MatLike, *, is_upright: bool) -> _Card 
     return _Card(left + inset, right - inset, min(depth + 1, near), lowest)
 
 
-def _depth(ink: Mask) -> int | None:
-    """Return the number of rows, from the first one, that may be a margin, or None where none are.
+def _depth(ink: Mask) -> int:
+    """Return the number of rows, from the first one, that may be a margin; 0 where none are.
 
     Args:
         ink: Mask that fills its bounds, (height, width).
@@ -220,7 +219,7 @@ def _depth(ink: Mask) -> int | None:
     is_full = covered[:depth] >= LIMITS.covered
     width = np.count_nonzero(is_full)
     if not least <= width <= most or depth > most or np.count_nonzero(~is_full) > LIMITS.tilt * ink.shape[1] + 2:
-        return None
+        return 0
     return depth
 
 
