@@ -43,7 +43,13 @@ try:
     from model.images.preprocess import preprocess
 except ImportError:  # an older checkout, which has the module elsewhere
     from model.preprocess import preprocess
-cv2.setNumThreads(1)  # as the worker does
+cv2.setNumThreads(1)  # as the worker does, and what follows
+try:
+    from worker.classifying.memory import keep_memory
+except ImportError:  # an older checkout, whose worker gives memory back after each image
+    pass
+else:
+    keep_memory()
 for line in sys.stdin:
     name, repeat = json.loads(line)
     with open(name, "rb") as file:

@@ -73,6 +73,20 @@ def beside_small(random: Random, digits: Sequence[Digit], _labels: Sequence[int]
     return [_cropped(digit.drawn(random, height * size, width)) for digit, size in zip(digits, sizes, strict=True)]
 
 
+def in_dots(random: Random, digits: Sequence[Digit], _labels: Sequence[int], height: float) -> list[Plane]:
+    """Draw the digits in dots, as for tracing."""
+    step = random.uniform(0.07, 0.1)
+    radius = height * step * random.uniform(0.25, 0.38)
+    return [_along(digit, step, height, radius) for digit in digits]
+
+
+def in_dashes(random: Random, digits: Sequence[Digit], _labels: Sequence[int], height: float) -> list[Plane]:
+    """Draw the digits in dashes."""
+    width, seed = height * random.uniform(0.05, 0.09), int(random.integers(2**31))
+    inks = (digit.drawn(random, height, width) for digit in digits)
+    return [_cropped(_striped(np.random.default_rng(seed), ink, height)) for ink in inks]
+
+
 def printed(random: Random, _digits: Sequence[Digit], labels: Sequence[int], height: float) -> list[Plane]:
     """Set the digits in one font."""
     font = FONTS[random.integers(len(FONTS))]
@@ -127,6 +141,8 @@ STYLES: dict[str, Style] = {
     "one disc": pen_or_print,
     "one tile": pen_or_print,
     "one card": pen_or_print,
+    "dots": in_dots,
+    "dashes": in_dashes,
 }
 
 
@@ -273,17 +289,15 @@ def cut_across(random: Random, digit: Digit) -> bytes:
 
 def dotted(random: Random, digit: Digit) -> bytes:
     """Draw a digit in dots, as for tracing."""
-    return _on_white(random, _along(random, digit, random.uniform(0.07, 0.1)))
+    step, size = random.uniform(0.07, 0.1), random.uniform(80, 180)
+    return _on_white(random, _along(digit, step, size, size * step * random.uniform(0.25, 0.38)))
 
 
 def dashed(random: Random, digit: Digit) -> bytes:
     """Draw a digit in dashes: slanting stripes of it are missing."""
     size = random.uniform(80, 180)
     ink = digit.drawn(random, size, size * random.uniform(0.05, 0.09))
-    rows, columns = np.indices(ink.shape) / size
-    period, gap = random.uniform(0.16, 0.28), random.uniform(0.04, 0.08)
-    slant = random.uniform(-0.4, 0.4)
-    return _on_white(random, ink * ((rows + slant * columns) % period > gap))
+    return _on_white(random, _striped(random, ink, size))
 
 
 def stroked(random: Random, strokes: Sequence[Stroke]) -> bytes:
@@ -452,16 +466,24 @@ def _arc(x: float, y: float, across: float, down: float, start: float, stop: flo
     return [(x + across * float(np.cos(angle)), y + down * float(np.sin(angle))) for angle in angles]
 
 
-def _along(random: Random, digit: Digit, step: float) -> Plane:
-    """Draw dots along the skeleton, `step` apart as a share of the size."""
-    size = random.uniform(80, 180)
+def _striped(random: Random, ink: Plane, size: float) -> Plane:
+    """Take slanting stripes out of a digit of this size."""
+    rows, columns = np.indices(ink.shape) / size
+    period, gap = random.uniform(0.16, 0.28), random.uniform(0.04, 0.08)
+    slant = random.uniform(-0.4, 0.4)
+    striped: Plane = ink * ((rows + slant * columns) % period > gap)
+    return striped
+
+
+def _along(digit: Digit, step: float, size: float, radius: float) -> Plane:
+    """Draw dots of a radius in pixels along the skeleton, `step` apart as a share of the size in pixels."""
     points = digit.pieces.mean(axis=1)
     points = (points - points.min(0)) / np.ptp(points, axis=0).max()
     ink = np.zeros((round(1.2 * size),) * 2, np.uint8)
     left: NDArray[np.float64] = points
-    radius = max(1, round(size * step * random.uniform(0.25, 0.38)))
     while len(left):
-        cv2.circle(ink, tuple(np.rint((left[0] + 0.1) * size).astype(int).tolist()), radius, 255, -1, cv2.LINE_AA)
+        place = tuple(np.rint((left[0] + 0.1) * size).astype(int).tolist())
+        cv2.circle(ink, place, max(1, round(radius)), 255, -1, cv2.LINE_AA)
         left = left[np.linalg.norm(left - left[0], axis=1) >= step]
     return _cropped(ink / np.float32(255))
 

@@ -778,6 +778,19 @@ def narrow(random: Random, pen: Pen) -> bytes:
     return plain(random, squeezed)
 
 
+def outlined(random: Random, pen: Pen) -> bytes:
+    """Draw the outlines of a digit with nothing around it, as of a letter to be coloured in."""
+
+    def lines(random: Random, size: float) -> Plane:
+        drawn = np.pad(pen(random, size), 4)
+        outlines, _ = cv2.findContours((drawn > 0.5).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        width = int(random.integers(1, max(2, round(size / 50)) + 1))
+        line = cv2.drawContours(np.zeros(drawn.shape, np.uint8), outlines, -1, 255, width, cv2.LINE_AA)
+        return line / np.float32(255)
+
+    return plain(random, lines)
+
+
 def _zero(
     random: Random, mark: Callable[[Random, Canvas, float, float, float], Plane] | None, lightest: float = 0.05
 ) -> bytes:
@@ -994,7 +1007,7 @@ EMPTY: tuple[Kind, ...] = (
 )  # fmt: skip
 """Kinds that must be reviewed if they are empty. A single circle may be read as a 0."""
 
-ALONE: tuple[Kind, ...] = (plain, fat, narrow)
+ALONE: tuple[Kind, ...] = (plain, fat, narrow, outlined)
 """Kinds of digits with nothing around them."""
 
 ZEROS: tuple[Kind, ...] = (

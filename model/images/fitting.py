@@ -6,6 +6,7 @@ ratio" with the grey levels of anti-aliasing, and "centered in a 28x28 image by 
 """
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,7 +15,18 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from model.images.raster import SQUARE, Grey, Mask, Region, lightest_of, mask_above, quantile_above, scaled
+from model.images.raster import (
+    SQUARE,
+    Grey,
+    Mask,
+    Region,
+    level_at,
+    lightest_of,
+    mask_above,
+    ordered,
+    quantile_above,
+    scaled,
+)
 
 SIDE = 28
 """Length of each side of an MNIST image, in pixels."""
@@ -100,7 +112,7 @@ def conventional(image: Grey) -> NDArray[np.uint8] | None:
     corner = int(image[0, 0])
     if corner not in (0, 255):
         return None
-    light = image if corner == 0 else 255 - image
+    light = image if corner == 0 else cv2.bitwise_not(image)
     _, _, width, height = cv2.boundingRect(light)
     if not LIMITS.min_box <= max(width, height) <= BOX or lightest_of(light) < LIMITS.min_white:
         return None
@@ -204,7 +216,8 @@ def fit_into_box(fine: Grey) -> Grey:
     """Crop the ink, and scale its longer side to `BOX` pixels by area averaging."""
     left, top, width, height = cv2.boundingRect(mask_above(fine, LIMITS.min_edge * lightest_of(fine)))
     small = _resize(fine[top : top + height, left : left + width], BOX)
-    return scaled(small, quantile_above(small, int(0.2 * lightest_of(small)), 0.8))
+    levels = ordered(small)
+    return scaled(small, level_at(levels, 0.8, bisect_right(levels, int(0.2 * levels[-1]))))
 
 
 def centre(small: Grey) -> NDArray[np.uint8]:

@@ -89,10 +89,10 @@ def find_ink_on_flat_paper(image: Grey) -> Ink | None:
         if border.size - cv2.countNonZero(border) < LIMITS.min_flat * border.size:
             return None
     level, strong = otsu(ink.mask)
-    if bare < LIMITS.min_flat_paper * (image.size - cv2.countNonZero(strong)):
-        return None
     levels = ordered(ink.within_bounds)
     first = bisect_right(levels, level)
+    if bare < LIMITS.min_flat_paper * (image.size - len(levels) + first):
+        return None
     typical = level_at(levels, 0.5, first)
     if may_be_third_level(FULL - typical, typical):
         strongest = level_at(levels, 0.995, first)

@@ -259,11 +259,13 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
         if view.near is not None:
             drawn = where_seen(drawn, view.near)
         whole, digit, division, share = _arranged(drawn, shapes)
-        together = digit if division is None else whole.components.region_of(division.together)
         if division is None:
             outline, digit = digit, filled(digit)
-            if whole is not drawn or digit is not outline:  # what was added becomes ink
-                ink = Ink(cv2.max(ink.levels, cv2.subtract(digit.mask, strokes.mask)), ink.contrast)
+            together, is_added = digit, whole is not drawn or digit is not outline
+        else:
+            together, is_added = whole.components.region_of(division.together), whole is not drawn
+        if is_added:
+            ink = _with_added(ink, together, strokes)
         read = min(read, share)
         observe(Stage.DIGIT, digit.mask)
         _refuse_blank(sheet, view, ink, digit)
@@ -272,6 +274,11 @@ def _look(sheet: Grey, view: View, observe: StageObserver) -> _Seen:
             break
         view = nearer
     return _Seen(view, ink, whole, digit, division, read)
+
+
+def _with_added(ink: Ink, drawn: Region, strokes: Components) -> Ink:
+    """Return ink with what was added to its strokes: lines between dots, and what fills an outlined digit."""
+    return Ink(cv2.max(ink.levels, cv2.subtract(drawn.mask, strokes.mask)), ink.contrast)
 
 
 def _arranged(drawn: Drawn, shapes: list[Bounds]) -> tuple[Drawn, Region, Division | None, float]:
@@ -287,11 +294,14 @@ def _arranged(drawn: Drawn, shapes: list[Bounds]) -> tuple[Drawn, Region, Divisi
     """
     if len(drawn.components.stats) == 1:  # most images: nothing can be divided, joined or left out
         return drawn, drawn.components.whole, None, 1.0
-    division, whole = (divide_by_shapes(drawn, shapes) if shapes else divide(drawn)), drawn
-    if division is None or not division.certain:
+    if shapes:
+        return drawn, drawn.components.whole, divide_by_shapes(drawn, shapes), 1.0
+    whole = joined(drawn, are_solid=True)
+    division = divide(whole)
+    if whole is drawn and (division is None or not division.certain):
         whole = joined(drawn)
         if whole is not drawn:
-            division = None  # the pieces are dots and dashes
+            division = divide(whole)
     chosen = digit_components(whole) if division is None or division.is_one_large else division.together
     return whole, whole.components.region_of(chosen), division, share_read(whole, chosen)
 
@@ -308,9 +318,10 @@ def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     if nearer is not None and nearer.near is not None:
         nearer_ink = find_ink(nearer.reduced)
         if nearer_ink.contrast:
-            ink = nearer_ink
-            drawn = without_lines(Components.of(find_strokes(ink.levels)))
-            digit = choose_digit(where_seen(drawn, nearer.near))
+            strokes = Components.of(find_strokes(nearer_ink.levels))
+            whole = joined(where_seen(without_lines(strokes), nearer.near))
+            digit = choose_digit(whole)
+            ink = _with_added(nearer_ink, digit, strokes)
     return centre(fit_into_box(_strokes(ink, digit)))
 
 

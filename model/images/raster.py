@@ -82,21 +82,19 @@ class Region:
         mask: Mask, (height, width).
         bounds: Left, top, width and height of the smallest rectangle that holds the mask, in pixels; all 0 if it is
             empty.
+        touches_border: Whether the region holds any of the outermost pixels.
     """
 
     mask: Mask
     bounds: Bounds
+    touches_border: bool
     _outlines: tuple[Sequence[MatLike], MatLike] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(cls, mask: Mask) -> "Region":
         """Return the region that a mask covers."""
-        return cls(mask, cv2.boundingRect(mask))
-
-    @property
-    def touches_border(self) -> bool:
-        """Whether the region holds any of the outermost pixels."""
-        return touches_border(self.bounds, self.mask.shape)
+        bounds = cv2.boundingRect(mask)
+        return cls(mask, bounds, touches_border(bounds, mask.shape))
 
     @property
     def within_bounds(self) -> Mask:
@@ -297,7 +295,9 @@ def ordered(image: Grey) -> bytes:
     Args:
         image: Grey levels, uint8, of any shape, of a few thousand pixels. Sorting them is quicker than counting then.
     """
-    return np.sort(image, axis=None, kind="stable").tobytes()  # by radix; Python reads bytes sooner than NumPy's
+    levels = image.flatten()
+    levels.sort(kind="stable")  # by radix
+    return levels.tobytes()  # Python reads bytes sooner than NumPy's
 
 
 def level_at(levels: bytes, share: float, first: int = 0, last: int | None = None) -> int:

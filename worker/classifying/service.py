@@ -24,7 +24,7 @@ from worker.classifying.batch_processor import BatchProcessor
 from worker.classifying.faults import VersionFaults, count_oom_kills, how_it_ended
 from worker.classifying.heartbeat import Heartbeat
 from worker.classifying.lane.process import LaneKeeper
-from worker.classifying.memory import ProcessMemory, give_back_files, give_back_memory
+from worker.classifying.memory import ProcessMemory, give_back_files, give_back_memory, keep_memory
 from worker.classifying.notes import ProcessNotes
 from worker.classifying.reloader import ModelReloader
 from worker.classifying.running import start_models
@@ -121,6 +121,7 @@ class WorkerService:
     # In the classifying process -----------------------------------------------------------------------------------
 
     def _start_classifying(self, **_: Any) -> None:
+        keep_memory()
         loading = self._notes.begin()
         if self._settings.traces:
             start_tracing(role=Role.WORKER, name=self._name)

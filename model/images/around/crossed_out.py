@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.images.raster import SQUARE, Mask, Region, lightest_of, strokes_width
+from model.images.raster import SQUARE, Mask, Region, strokes_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +192,15 @@ def _is_struck(digit: Region, width: float, *, by_two: bool) -> bool:
     """
     ink = digit.within_bounds
     outermost = max(1, round(LIMITS.at_end * max(ink.shape)))
-    sides = ink[:, :outermost], ink[:, -outermost:]
-    longest = max(lightest_of(cv2.reduce(columns, 0, cv2.REDUCE_AVG)) * len(ink) / 255 for columns in sides)
+    shares = cv2.reduce(ink, 0, cv2.REDUCE_AVG).tobytes()
+    longest = max(*shares[:outermost], *shares[-outermost:]) * len(ink) / 255
     if longest > LIMITS.max_end * width:
         return False
     corners = _corners(digit)
     inner, outer = _lines_across(corners, ink.shape[1])
     if not inner:
         return False
+    sides = ink[:, :outermost], ink[:, -outermost:]
     are_thin = longest <= 2 * LIMITS.thin_ends * width and max(map(_longest_run, sides)) <= LIMITS.thin_ends * width
     levels = (cv2.dilate(ink, SQUARE) if are_thin else ink).tobytes()
     likely = [line for line in inner if _is_covered(levels, ink.shape[1], line, _FIRST)]

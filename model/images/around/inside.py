@@ -11,6 +11,7 @@ from model.images.around.outlines import find_outline
 from model.images.around.rim import has_corners
 from model.images.around.surfaces import find_surface
 from model.images.ink import Ink
+from model.images.layout.hollow import is_bold_print
 from model.images.layout.view import Around, View, view_of
 from model.images.raster import SQUARE, Bounds, Components, Grey, Mask, shrink
 
@@ -84,7 +85,7 @@ def _inside_shape(view: View, ink: Ink, components: Components) -> View | None:
     strokes = components.mask
     min_size = LIMITS.min_inner_size if view.around.shapes else LIMITS.min_size
     least = max(LIMITS.min_pixels, min_size * min(strokes.shape))
-    if min(components.whole.bounds[2:]) < least:
+    if min(components.whole.bounds[2:]) < least or is_bold_print(components):
         return None
     if view.around.shapes == LIMITS.max_shapes:
         find_outline(components, ink.levels, least, view.around)  # which refuses one more ring

@@ -4,8 +4,8 @@ Most images that users submit by the thousand are of this kind. At small sizes, 
 things than pixels; OpenCV does not. But OpenCV decodes a damaged file as far as it can, so this module first verifies
 every byte. At larger sizes, most of the time goes into unpacking, and ISA-L unpacks photographs three times as fast as
 zlib. A decoder then gets the unpacked rows, stored, so that they are not unpacked twice: OpenCV gets them if they are
-few. Otherwise Pillow's decoder gets them, without the rest of Pillow. Rows that are packed well go to it as they are.
-What is not both plain and sound is left to Pillow, and only Pillow's verdict reaches the user.
+few. Otherwise Pillow's decoder gets them, without the rest of Pillow. What is not both plain and sound is left to
+Pillow, and only Pillow's verdict reaches the user.
 """
 
 import struct
@@ -36,7 +36,6 @@ _METHODS = b"\0\0\0"  # of compression and filtering, which have one method each
 _CHUNK = struct.Struct(">I4s")  # length of the data, name; then come the data, and a checksum of name and data
 _LAST_CHUNK = b"\0\0\0\0IEND\xaeB`\x82"
 _FEW_BYTES = 2**11  # up to which zlib starts faster than ISA-L, and unpacking rows twice costs less than storing them
-_DENSE = 8  # size of rows as a multiple of the compressed ones: from here on, zlib is fast as well, and needs no copies
 _LARGEST_WINDOW = b"\x78"  # first byte of zlib's header: 32 KiB (RFC 1950, section 2.2), which ISA-L does not check
 _CHECKSUM_BYTES = 4  # at the end of a stream of zlib: Adler-32 of what it holds, which unpacking compares
 _FILTERS = b"\0\1\2\3\4"
@@ -84,8 +83,6 @@ def _decode(data: bytes) -> Pixels | Image.Image | None:
         raise ValueError("too large")
     mode = _MODES[bits, colour] if row * height > _MAX_BLOCK_BYTES else ""
     start, packed = _packed_pixels(data)
-    if mode and row * height > _DENSE * len(packed):
-        return Image.frombytes(mode, (width, height), packed, "zip", mode, False)
     rows, checksum = _unpacked(packed, row * height)
     if rows[::row].strip(_FILTERS):
         raise ValueError("an unknown filter")
@@ -126,7 +123,7 @@ def _packed_pixels(data: bytes) -> tuple[bytes, bytes]:
         length, name = _CHUNK.unpack_from(data, at)
         end = at + _CHUNK.size + length
         chunks += 1
-        if chunks > MAX_CHUNKS or zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+        if chunks > MAX_CHUNKS or isal_zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             return b"", b""
         if name == b"IDAT":
             if not parts:
@@ -162,7 +159,7 @@ def _stored(rows: bytes, checksum: bytes) -> bytes:
 
 def _chunk(name: bytes, content: bytes) -> bytes:
     named = name + content
-    return len(content).to_bytes(4, "big") + named + zlib.crc32(named).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + named + isal_zlib.crc32(named).to_bytes(4, "big")
 
 
 def _has_square_pixels(chunk: bytes) -> bool:

@@ -55,6 +55,9 @@ def without_band(image: Grey) -> Grey:
 
 def _band(image: Grey) -> slice | None:
     """Return the columns of a band that runs from the top to the bottom and is inverted, or None."""
+    first = image[0].tobytes()
+    if first.count(first[0]) == len(first):
+        return None  # most clean drawings are done here
     low, high, _, _ = cv2.minMaxLoc(image[0])
     if high - low < LIMITS.min_difference or abs(low + high - 255) > LIMITS.max_asymmetry:
         return None

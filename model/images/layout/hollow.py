@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from cv2.typing import MatLike
 
-from model.images.raster import DETAILED_SIDE, Region
+from model.images.raster import DETAILED_SIDE, Components, Mask, Region, strokes_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,27 @@ class HollowLimits:
     max_line: float = 0.06
     """Maximum width of the outline itself."""
 
+    max_bold_depth: float = 0.16
+    """The same as `max_depth`, of a digit with holes in bold print, whose outlines have the shape of one."""
+
+    tall: float = 1.15
+    """Minimum height of a zero or an eight in outlines, as a share of its width. Most rings are not so tall."""
+
+    convex: float = 0.95
+    """Area of the outer line, as a share of that of its hull, from which it may be a ring around a zero.
+
+    Printed fours, sixes and nines have 0.74 to 0.86, and zeros 0.99."""
+
+    tall_hole: float = 1.9
+    """Minimum height of the hole of a zero, as a share of its width. That of printed zeros is 2 to 3.5.
+
+    In two ellipses with the same gap on all sides it is less than 1.7, if the outer one is less tall than 1.35."""
+
 
 LIMITS = HollowLimits()
+
+_MAX_HOLES = 2
+_OUTER, _HOLE, _HOLE_LINE = 0, 2, 3  # depths of outlines: of all, of the line around a hole, and of what is in it
 
 
 def filled(digit: Region) -> Region:
@@ -43,29 +62,105 @@ def filled(digit: Region) -> Region:
     size = max(digit.bounds[2:])
     if size < DETAILED_SIDE:
         return digit
-    outlines, tree = digit.outlines
-    depths = _depths(tree)
+    depths = _depths(digit.outlines[1])
     if 1 not in depths:
         return digit  # nothing is enclosed
-    cut = cv2.copyMakeBorder(digit.within_bounds, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    inside = np.zeros_like(cut)
+    inside = _between(digit, depths)
+    max_depth = LIMITS.max_bold_depth if _has_shape_of_bold_print(digit, depths) else LIMITS.max_depth
+    if not _is_like_strokes(digit, inside, max_depth):
+        return digit
+    whole = Region(digit.mask.copy(), digit.bounds, digit.touches_border)
+    place = whole.within_bounds
+    place[:] = cv2.bitwise_or(place, inside)
+    return whole
+
+
+def is_bold_print(strokes: Components) -> bool:
+    """Return whether strokes are the outlines of a digit with holes in bold print, and not a shape around something.
+
+    Args:
+        strokes: Components of all strokes, at least one.
+    """
+    whole = strokes.whole
+    if not 1 < len(strokes.stats) <= 1 + _MAX_HOLES or max(whole.bounds[2:]) < DETAILED_SIDE:
+        return False
+    depths = _depths(whole.outlines[1])
+    return _has_shape_of_bold_print(whole, depths) and _is_like_strokes(
+        whole, _between(whole, depths), LIMITS.max_bold_depth
+    )
+
+
+def _between(digit: Region, depths: list[int]) -> Mask:
+    """Return the mask, within the bounds, of what is between the outlines of strokes.
+
+    Args:
+        digit: The digit, not empty.
+        depths: In how many others each of its outlines lies.
+    """
+    outlines, _ = digit.outlines
+    inside = np.zeros_like(digit.within_bounds)
     for index, depth in enumerate(depths):
         if depth % 4 == 1:  # the inner edge of an outer line; depth 2 is the outer edge of an inner line
-            cv2.drawContours(inside, outlines, index, 255, cv2.FILLED, offset=(1, 1))
+            cv2.drawContours(inside, outlines, index, 255, cv2.FILLED)
     for index, depth in enumerate(depths):
-        if depth % 4 == 2:
-            cv2.drawContours(inside, outlines, index, 0, cv2.FILLED, offset=(1, 1))
-    inside = cv2.subtract(inside, cut)
-    deepest = float(cv2.minMaxLoc(cv2.distanceTransform(inside, cv2.DIST_L2, 3))[1])
-    line = float(cv2.minMaxLoc(cv2.distanceTransform(cut, cv2.DIST_L2, 3))[1])
-    if not 0 < deepest <= LIMITS.max_depth * size or 2 * line > LIMITS.max_line * size + 2:
-        return digit
-    if cv2.countNonZero(inside) < LIMITS.min_length * size * 2 * deepest:
-        return digit
-    whole = Region(digit.mask.copy(), digit.bounds)
-    place = whole.within_bounds
-    place[:] = cv2.bitwise_or(place, inside[1:-1, 1:-1])
-    return whole
+        if depth % 4 == _HOLE:
+            cv2.drawContours(inside, outlines, index, 0, cv2.FILLED)
+    return cv2.subtract(inside, digit.within_bounds)
+
+
+def _is_like_strokes(digit: Region, inside: Mask, max_depth: float) -> bool:
+    """Return whether what is between outlines is as narrow and as long as strokes, and the outlines are thin.
+
+    Args:
+        digit: The digit, not empty.
+        inside: Mask, within the bounds, of what is between its outlines.
+        max_depth: Maximum of half the width of such strokes, as a share of the longer side of the digit.
+    """
+    size = max(digit.bounds[2:])
+    deepest, line = _deepest(inside), _deepest(digit.within_bounds)
+    if not 0 < deepest <= max_depth * size or 2 * line > LIMITS.max_line * size + 2:
+        return False
+    return cv2.countNonZero(inside) >= LIMITS.min_length * size * 2 * deepest
+
+
+def _deepest(mask: Mask) -> float:
+    """Return the greatest distance in a mask, in pixels, from its edge."""
+    cut = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    return float(cv2.minMaxLoc(cv2.distanceTransform(cut, cv2.DIST_L2, 3))[1])
+
+
+def _has_shape_of_bold_print(digit: Region, depths: list[int]) -> bool:
+    """Return whether outlines are one around all and one around each of one or two holes, as of 0, 4, 6, 8 and 9.
+
+    Args:
+        digit: The digit, not empty.
+        depths: In how many others each of its outlines lies.
+    """
+    holes = [index for index, depth in enumerate(depths) if depth == _HOLE]
+    if not 1 <= len(holes) <= _MAX_HOLES or sorted(depths) != [
+        _OUTER,
+        1,
+        *[_HOLE] * len(holes),
+        *[_HOLE_LINE] * len(holes),
+    ]:
+        return False
+    outlines, tree = digit.outlines
+    _, _, width, height = digit.bounds
+    boxes = [cv2.boundingRect(outlines[index]) for index in holes]
+    inner = [cv2.boundingRect(outlines[int(tree[index, 2])]) for index in holes]
+    line = strokes_width(digit.within_bounds, cv2.countNonZero(digit.within_bounds))
+    if any(
+        box[axis] - within[axis] > 3 * line + 2 for box, within in zip(boxes, inner, strict=True) for axis in (2, 3)
+    ):
+        return False  # what is inside is more than a ring
+    is_tall = height >= LIMITS.tall * width
+    if len(holes) == _MAX_HOLES:
+        upper, lower = sorted(boxes, key=lambda box: box[1])
+        return is_tall and upper[1] + upper[3] <= lower[1]
+    outer = outlines[depths.index(_OUTER)]
+    if cv2.contourArea(outer) < LIMITS.convex * cv2.contourArea(cv2.convexHull(outer)):
+        return True
+    return is_tall and boxes[0][3] >= LIMITS.tall_hole * boxes[0][2]
 
 
 def _depths(tree: MatLike) -> list[int]:

@@ -1,5 +1,6 @@
 """Join dots and dashes to strokes, where a digit is drawn in them, as for tracing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -28,6 +29,10 @@ class JoiningLimits:
     """Minimum of a dot's width over its height, of its height over its width, and of its area over that of its box. The
     area of a disc is 0.79 of its box."""
 
+    min_solid: float = 0.7
+    """Minimum of the usual area of dots and dashes, as a share of the smallest rectangle around each. A disc has 0.79,
+    and printed digits have less than 0.65."""
+
     max_pieces: int = 150
     """Maximum number of pieces. More are a texture. It also bounds time and memory."""
 
@@ -37,8 +42,20 @@ class JoiningLimits:
     max_area: float = 0.35
     """Maximum area of a piece, as a share of all of them."""
 
+    max_usual: float = 0.22
+    """Maximum of the usual length of a piece, as a share of the longer side of all, where a few are longer."""
+
+    max_few: float = 0.65
+    """Maximum length of these few."""
+
+    max_few_area: float = 0.5
+    """Maximum area of these few, as a share of all pieces."""
+
     max_aspect: float = 1.6
-    """Maximum width of all pieces together, as a share of their height. Wider ones are a word."""
+    """Maximum width of the pieces that are joined, as a share of their height. Wider ones are a word."""
+
+    large: float = 0.5
+    """Minimum size of joined pieces, as a share of the largest ones, from which they may be a word."""
 
     max_usual_gap: float = 3.0
     """Maximum of the usual gap between neighbours, as a share of the usual length of a piece. Dust has wider gaps."""
@@ -53,47 +70,70 @@ class JoiningLimits:
 LIMITS = JoiningLimits()
 
 
-def joined(drawn: Drawn) -> Drawn:
-    """Join the dots or dashes of a digit by lines between their ends.
+def joined(drawn: Drawn, *, are_solid: bool = False) -> Drawn:
+    """Join the dots or dashes of each digit by lines between their ends.
 
     Args:
         drawn: What is drawn.
+        are_solid: Whether pieces that may be bent strokes, and so whole digits, are not joined.
 
     Returns:
-        What is drawn, with lines between the pieces of a digit in dots or dashes. The same value for other drawings.
+        What is drawn, with lines between the pieces of digits in dots or dashes. The same value for other drawings.
     """
     stats = drawn.components.stats
     if len(stats) < LIMITS.min_dots or max(drawn.components.mask.shape) < DETAILED_SIDE:
         return drawn
     is_piece = drawn.is_piece
     pieces = stats[is_piece]
-    if not LIMITS.min_dots <= len(pieces) <= LIMITS.max_pieces or not _are_small(pieces):
-        return drawn
-    if len(pieces) < LIMITS.min_pieces and not _are_round(pieces):
+    if not _may_be_joined(pieces):
         return drawn
     mask = drawn.components.mask_of(is_piece)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if are_solid and not _are_solid(outlines):
+        return drawn
     ends = np.stack([_ends(outline[:, 0]) for outline in outlines])
     links = _links(ends, float(np.median(pieces[:, 2:4].max(axis=1))))
-    if not links:
-        return drawn
     lines = mask.copy()
     width = max(1, round(float(np.median(pieces[:, 2:4].min(axis=1)) * 0.6)))
     for start, end in links:
         cv2.line(lines, start.tolist(), end.tolist(), 255, width)
     components = connected_components(lines)
+    if not links or _is_word(components.stats):
+        return drawn
     return Drawn(components, np.ones(len(components.stats), np.bool_))
 
 
+def _may_be_joined(pieces: MatLike) -> bool:
+    """Return whether pieces have the number and the sizes of dots or dashes.
+
+    Args:
+        pieces: Left, top, width, height and area of each piece, int (n, 5).
+    """
+    if not LIMITS.min_dots <= len(pieces) <= LIMITS.max_pieces or not _are_small(pieces):
+        return False
+    return len(pieces) >= LIMITS.min_pieces or _are_round(pieces)
+
+
+def _is_word(stats: MatLike) -> bool:
+    """Return whether any of the large strokes that the pieces form is too wide for a digit."""
+    _, _, width, height, _ = stats.T
+    size = np.maximum(width, height)
+    is_wide = (size >= LIMITS.large * size.max()) & (width > LIMITS.max_aspect * height)
+    return bool(is_wide.any())
+
+
 def _are_small(stats: MatLike) -> bool:
-    """Return whether pieces are small and alike, and together have the shape of a digit."""
+    """Return whether pieces are small and alike, or most of them are, as where a few dashes touch."""
     left, top, width, height, area = stats.T
-    together = int((left + width).max() - left.min()), int((top + height).max() - top.min())
-    length = np.maximum(width, height).max()
+    together = max(int((left + width).max() - left.min()), int((top + height).max() - top.min()))
+    lengths = np.maximum(width, height)
+    longest, largest = lengths.max(), area.max() / area.sum()
+    if longest <= LIMITS.max_piece * together and largest <= LIMITS.max_area:
+        return True
     return bool(
-        length <= LIMITS.max_piece * max(together)
-        and area.max() <= LIMITS.max_area * area.sum()
-        and together[0] <= LIMITS.max_aspect * together[1]
+        longest <= LIMITS.max_few * together
+        and largest <= LIMITS.max_few_area
+        and np.median(lengths) <= LIMITS.max_usual * together
     )
 
 
@@ -102,6 +142,18 @@ def _are_round(stats: MatLike) -> bool:
     _, _, width, height, area = stats.T
     shares = np.minimum(width, height) / np.maximum(width, height), area / (width * height)
     return bool(min(share.min() for share in shares) >= LIMITS.min_round)
+
+
+def _are_solid(outlines: Sequence[MatLike]) -> bool:
+    """Return whether most outlines are those of dots and dashes, and few those of bent strokes."""
+    shares = [_solidity(outline) for outline in outlines]
+    return float(np.median(shares)) >= LIMITS.min_solid
+
+
+def _solidity(outline: MatLike) -> float:
+    """Return the area in an outline, with its pixels, as a share of the smallest rectangle around it."""
+    _, (width, height), _ = cv2.minAreaRect(outline)
+    return float((cv2.contourArea(outline) + len(outline) / 2 + 1) / ((width + 1) * (height + 1)))
 
 
 def _ends(outline: MatLike) -> NDArray[np.int32]:

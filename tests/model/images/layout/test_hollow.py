@@ -1,8 +1,12 @@
 """An outlined digit is filled, and digits with holes of their own are not."""
 
+from pathlib import Path
+
 import cv2
+import matplotlib as mpl
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from model.errors import ImageError
 from model.images.layout.hollow import filled
@@ -47,3 +51,13 @@ def test_a_digit_with_a_hole_of_its_own_stays_as_it_is():
     for digit in (ring(3), ring(12), eight, strokes_of(line=SEVEN), strokes_of(line=FIVE)):
         region = Region.of(digit)
         assert filled(region) is region
+
+
+@pytest.mark.parametrize("digit", "0689")
+def test_an_outlined_digit_with_holes_in_bold_print_is_shown_as_a_solid_one(digit):
+    """Its outer line is not a shape around the lines of its holes."""
+    font = ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")), 200)
+    page = Image.new("L", (220, 260))
+    ImageDraw.Draw(page).text((40, 10), digit, fill=255, font=font)
+    solid = np.where(np.asarray(page) > 127, np.uint8(255), np.uint8(0))
+    assert shares_ink(normalise(outlined(solid)), normalise(solid)) > 0.8

@@ -8,7 +8,7 @@ import pytest
 
 from model.images.layout.joining import joined
 from model.images.layout.lines import without_lines
-from model.images.normalise import normalise
+from model.images.normalise import normalise, normalise_all
 from model.images.raster import connected_components
 from tests.model.images.drawings import FIVE, SEVEN, put, shares_ink, strokes_of
 
@@ -49,6 +49,38 @@ def test_dashes_are_joined_at_their_ends():
     whole = joined(without_lines(connected_components(page)))
     assert len(whole.components.stats) == 1
     assert not whole.components.mask[70:130, 75:125].any()
+
+
+@pytest.mark.parametrize("way", ["beside each other", "above each other"])
+def test_two_digits_in_dots_are_several_digits(way):
+    """Each is a digit of its own, and is shown in strokes, as it is without the other."""
+    pages = [dotted(FIVE)[20:180, 30:170], dotted(SEVEN)[20:180, 30:170]]
+    both = np.hstack(pages) if way == "beside each other" else np.vstack(pages)
+    normalised = normalise_all(both)
+    assert normalised.total == len(pages)
+    assert normalised.certain
+    for part, page in zip(normalised.parts, pages, strict=True):
+        assert shares_ink(part, normalise(page)) > 0.8
+
+
+def test_a_digit_in_dashes_is_one_digit_where_some_of_them_touch():
+    """The upper bar of a seven is one long dash, and the dashes along its stem are in one line."""
+    page = np.zeros((200, 200), np.uint8)
+    cv2.line(page, (60, 40), (130, 40), 255, 6)
+    points = along([(0.68, 0.24), (0.45, 0.85)], 9)
+    for start, end in list(pairwise(points.tolist()))[::2]:
+        cv2.line(page, start, end, 255, 6)
+    normalised = normalise_all(page)
+    assert normalised.total == 1
+    assert normalised.doubt is None
+
+
+def test_digits_beside_each_other_are_not_dots():
+    """Six printed digits come back as they are, because most of them are bent strokes."""
+    page = np.zeros((120, 700), np.uint8)
+    cv2.putText(page, "235790", (20, 90), cv2.FONT_HERSHEY_SIMPLEX, 2.6, 255, 6)
+    drawn = without_lines(connected_components(page))
+    assert joined(drawn, are_solid=True) is drawn
 
 
 def test_what_is_not_in_dots_stays_as_it_is():
