@@ -106,12 +106,17 @@ def find_card(components: Components) -> Bounds | None:
     if len(components.stats) == 1 or max(components.mask.shape) < DETAILED_SIDE:
         return None
     left, top, width, height = components.whole.bounds
-    for axis in range(2):
+    for axis, box in enumerate((components.whole.within_bounds, components.whole.within_bounds.T)):
+        depth = min(1 + round(LIMITS.edge * (width, height)[axis]), len(box) - 1)
+        least = LIMITS.covered * LIMITS.whole * (width, height)[axis]
+        ends = [end for end in (0, 1) if np.count_nonzero(box[-1 - depth if end else depth]) >= least]
+        if not ends:
+            continue  # as in nearly all images
         length = components.stats[:, 2 + axis]
         is_long = length >= LIMITS.whole * (width, height)[axis]
         if not is_long.any():
             continue
-        for is_at_end in (False, True):
+        for is_at_end in map(bool, ends):
             side = _Side.of(components, axis, is_at_end=is_at_end)
             at_edge = np.where(is_long & (side.near <= LIMITS.edge * length + 2), components.stats[:, 4], 0)
             index = int(at_edge.argmax())
