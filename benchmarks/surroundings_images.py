@@ -388,7 +388,7 @@ def divided_box(random: Random, _pen: Pen) -> bytes:
     canvas, ink = _page(random, 48)
     half = (canvas.fill * canvas.side / 2 - 2) * random.uniform(0.6, 1, 2)
     width = canvas.pixels(half.min() * random.uniform(0.02, 0.05))
-    canvas.paint(canvas.line(_rounded(canvas.centre, *half, 0.0), width, closed=True), ink)
+    canvas.paint(canvas.line(_rounded(canvas.centre, half[0], half[1], 0), width, closed=True), ink)
     for axis in range(2):
         for share in np.linspace(-1, 1, int(random.integers(3, 6)))[1:-1]:
             ends = np.array(((-1.0, -1.0), (1.0, 1.0)))
@@ -748,13 +748,15 @@ def _with_margin(random: Random, pen: Pen, sides: tuple[tuple[int, int], ...], w
     ground: Colour = tuple(np.array(face) * random.uniform(0.75, 1)) if random.random() < 0.7 else face
     canvas = Canvas(random, ground, 64)
     half = (canvas.fill * canvas.side / 2 - 1) * random.uniform(0.75, 1, 2)
-    outline = _rounded(canvas.centre, *half, half.min() * random.uniform(0, 0.2))
+    outline = _rounded(canvas.centre, half[0], half[1], half.min() * random.uniform(0, 0.2))
     card = canvas.filled(outline)
     canvas.paint(card, face)
     towards, share = np.array(sides[random.integers(len(sides))]), random.uniform(*width)
-    places = np.stack(np.indices(card.shape)[::-1], axis=-1) - canvas.centre
+    rows, columns = np.indices(card.shape, np.float32) - canvas.centre[::-1, np.newaxis, np.newaxis]
     colours = tuple(each for each in (*_VIVID, *_BRIGHT) if abs(np.mean(each) - np.mean(face)) > 45)
-    canvas.paint(card * (places @ (towards / half) >= 1 - 2 * share), _one(random, colours))
+    canvas.paint(
+        card * (columns * towards[0] / half[0] + rows * towards[1] / half[1] >= 1 - 2 * share), _one(random, colours)
+    )
     if random.random() < 0.5:
         canvas.paint(
             canvas.line(outline, canvas.pixels(half.min() * random.uniform(0.01, 0.03)), closed=True), (128,) * 3

@@ -78,9 +78,12 @@ def look_inside(view: View, ink: Ink, components: Components) -> View | None:
     """
     if view.near is not None:
         return None
-    card = find_card(components)
-    if card is not None:
-        return _view_of_card(view, ink, components.mask, card)
+    card = find_card(components) if view.around.shapes < LIMITS.max_shapes else None
+    return _inside_shape(view, ink, components) if card is None else _view_of_card(view, ink, components.mask, card)
+
+
+def _inside_shape(view: View, ink: Ink, components: Components) -> View | None:
+    """Return the view of what is inside an outline or on a surface, as `look_inside` does."""
     strokes = components.mask
     min_size = LIMITS.min_inner_size if view.around.shapes else LIMITS.min_size
     least = max(LIMITS.min_pixels, min_size * min(strokes.shape))

@@ -51,12 +51,17 @@ class MarginLimits:
     beyond: float = 0.05
     """Minimum length by which a margin extends at each end beyond what is beside it, as a share of its own length."""
 
+    least_beyond: float = 0.015
+    """The same of a level margin that is thick."""
+
     longer: float = 1.25
-    """Minimum length of a margin, as a multiple of the length of what is beside it."""
+    """Minimum length of a margin, as a multiple of the length of what is beside it, unless it is level and thick."""
 
     thick: float = 1.5
-    """Minimum width of a margin, as a multiple of the width of the strokes, for it to have round corners on all sides.
-    A narrower one has two corners, as a stroke of a pen has not, or a line round the card."""
+    """Minimum width of a thick margin, as a multiple of the width of the strokes.
+
+    It may have round corners on all sides. A narrower one has two corners, as a stroke of a pen has not, or a line
+    round the card."""
 
     least_thick: float = 0.7
     """The same for a margin with two corners."""
@@ -71,8 +76,8 @@ class MarginLimits:
     """Maximum difference of its widths, as a share of the width, besides two pixels."""
 
     tall: float = 1
-    """Maximum height of what is under or above a margin, as a share of the margin's length, without lines round the
-    card. The stem of a seven is longer than its loose bar."""
+    """Maximum height of what is under or above a margin, as a share of the margin's length, unless it is thick or
+    there are lines round the card. The stem of a seven is longer than its loose bar."""
 
     upright_width: float = 0.09
     """Minimum width of an upright margin, as a share of its length, without lines round the card."""
@@ -101,12 +106,17 @@ def find_card(components: Components) -> Bounds | None:
     if len(components.stats) == 1 or max(components.mask.shape) < DETAILED_SIDE:
         return None
     left, top, width, height = components.whole.bounds
-    for axis in range(2):
+    for axis, box in enumerate((components.whole.within_bounds, components.whole.within_bounds.T)):
+        depth = min(1 + round(LIMITS.edge * (width, height)[axis]), len(box) - 1)
+        least = LIMITS.covered * LIMITS.whole * (width, height)[axis]
+        ends = [end for end in (0, 1) if np.count_nonzero(box[-1 - depth if end else depth]) >= least]
+        if not ends:
+            continue  # as in nearly all images
         length = components.stats[:, 2 + axis]
         is_long = length >= LIMITS.whole * (width, height)[axis]
         if not is_long.any():
             continue
-        for is_at_end in (False, True):
+        for is_at_end in map(bool, ends):
             side = _Side.of(components, axis, is_at_end=is_at_end)
             at_edge = np.where(is_long & (side.near <= LIMITS.edge * length + 2), components.stats[:, 4], 0)
             index = int(at_edge.argmax())
@@ -173,7 +183,7 @@ def _card(side: _Side, index: int, area: MatLike, *, is_upright: bool) -> _Card 
     left, right = int(side.start[index]), int(side.end[index])
     ink = np.where(side.numbers[:, left:right] == index + 1, np.uint8(255), np.uint8(0))
     depth = _depth(ink)
-    if depth is None:
+    if not depth:
         return None
     size, low = right - left, int(side.far.max())
     room = round(LIMITS.frame * size)
@@ -190,24 +200,27 @@ def _card(side: _Side, index: int, area: MatLike, *, is_upright: bool) -> _Card 
         return None
     start, end = int(side.start[content].min()), int(side.end[content].max())
     near, far = int(side.near[content].min()), int(side.far[content].max())
-    if max(end - start, far - near) < LIMITS.content * size or LIMITS.longer * (end - start) > size:
+    beyond = min(start - left, right - end)
+    is_large = max(end - start, far - near) >= LIMITS.content * size
+    is_within = beyond >= LIMITS.beyond * size and LIMITS.longer * (end - start) <= size
+    if not is_large or not (is_within or (not is_upright and beyond >= LIMITS.least_beyond * size)):
         return None
-    if min(start - left, right - end) < LIMITS.beyond * size:
-        return None
-    if not is_framed and not is_upright and far - near > LIMITS.tall * size:
-        return None
+    may_be_bar = not is_within or (not is_framed and not is_upright and far - near > LIMITS.tall * size)
     values = np.concatenate([[np.uint8(0)], np.where(content, np.uint8(255), np.uint8(0))])
     drawn = values[side.numbers]
     stroke = strokes_width(drawn, cv2.countNonZero(drawn))
-    if not _is_margin(ink[:depth], stroke, is_framed=is_framed, may_be_one=is_upright and not is_framed):
+    band = _Band.of(ink[:depth])
+    has_corners = (is_framed or band.has_corners) and not may_be_bar
+    is_wide = band.width >= (LIMITS.least_thick if has_corners else LIMITS.thick) * stroke
+    if not band.is_straight or not is_wide or (is_upright and not is_framed and band.may_be_one):
         return None
     inset = min(room + 1, start - left - 2, right - end - 2)
     lowest = low - min(room, low - far - 1) if low - far > 1 else far + room
     return _Card(left + inset, right - inset, min(depth + 1, near), lowest)
 
 
-def _depth(ink: Mask) -> int | None:
-    """Return the number of rows, from the first one, that may be a margin, or None where none are.
+def _depth(ink: Mask) -> int:
+    """Return the number of rows, from the first one, that may be a margin; 0 where none are.
 
     Args:
         ink: Mask that fills its bounds, (height, width).
@@ -220,33 +233,36 @@ def _depth(ink: Mask) -> int | None:
     is_full = covered[:depth] >= LIMITS.covered
     width = np.count_nonzero(is_full)
     if not least <= width <= most or depth > most or np.count_nonzero(~is_full) > LIMITS.tilt * ink.shape[1] + 2:
-        return None
+        return 0
     return depth
 
 
-def _is_margin(ink: Mask, stroke: float, *, is_framed: bool, may_be_one: bool) -> bool:
-    """Return whether ink is a level band with straight edges.
+class _Band(NamedTuple):
+    """What ink along a side looks like."""
 
-    Args:
-        ink: Mask, (height, width), with the inner edge of the band at its end.
-        stroke: Width of the strokes beside it, in pixels.
-        is_framed: Whether lines round the card begin at the band.
-        may_be_one: Whether it might be a one.
-    """
-    rows, columns = ink.shape
-    outer, inner = (ink > 0).argmax(axis=0), rows - (ink[::-1] > 0).argmax(axis=0)
-    at = np.arange(columns)
-    end = round(LIMITS.corner * columns)
-    middle = slice(end, columns - end)
-    slack = 1 + LIMITS.straight * columns
-    lines = [np.polyval(np.polyfit(at[middle], edge[middle], 1), at) for edge in (outer, inner)]
-    near = [np.abs(edge - line) <= slack for edge, line in zip((outer, inner), lines, strict=True)]
-    widths = lines[1] - lines[0]
-    width = float(widths.mean())
-    if not all(edge[middle].all() for edge in near) or abs(widths[0] - widths[-1]) > LIMITS.even * width + 2:
-        return False
-    lean = abs(float(lines[1][-1] - lines[1][0]))
-    if may_be_one and (width < LIMITS.upright_width * columns or lean > LIMITS.upright_lean * columns):
-        return False
-    has_corners = is_framed or bool(near[1].mean() >= LIMITS.squared)
-    return width >= (LIMITS.least_thick if has_corners else LIMITS.thick) * stroke
+    width: float  # in pixels
+    is_straight: bool  # whether it is a band with straight edges, of one width
+    has_corners: bool  # whether its inner edge is straight up to its ends
+    may_be_one: bool  # whether it is narrow or leans, as a one
+
+    @classmethod
+    def of(cls, ink: Mask) -> "_Band":
+        """Measure ink, (height, width), with the inner edge of the band at its end."""
+        rows, columns = ink.shape
+        outer, inner = (ink > 0).argmax(axis=0), rows - (ink[::-1] > 0).argmax(axis=0)
+        at = np.arange(columns)
+        end = round(LIMITS.corner * columns)
+        middle = slice(end, columns - end)
+        slack = 1 + LIMITS.straight * columns
+        lines = [np.polyval(np.polyfit(at[middle], edge[middle], 1), at) for edge in (outer, inner)]
+        near = [np.abs(edge - line) <= slack for edge, line in zip((outer, inner), lines, strict=True)]
+        widths = lines[1] - lines[0]
+        width = float(widths.mean())
+        lean = abs(float(lines[1][-1] - lines[1][0]))
+        is_even = abs(float(widths[0] - widths[-1])) <= LIMITS.even * width + 2
+        return cls(
+            width,
+            is_even and all(bool(edge[middle].all()) for edge in near),
+            bool(near[1].mean() >= LIMITS.squared),
+            width < LIMITS.upright_width * columns or lean > LIMITS.upright_lean * columns,
+        )

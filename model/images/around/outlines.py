@@ -45,8 +45,9 @@ class OutlineLimits:
     """Minimum distance of an outline from the middle of its bounds, as a share of half its sides."""
 
     away: float = 0.25
-    """Minimum distance of ink from the middle of its bounds, as a share of half a side, if it is a polygon. The sides
-    of a triangle come as near as 0.4."""
+    """Minimum distance of ink from the middle of its bounds, as a share of half a side, if it is a polygon.
+
+    The sides of a triangle come as near as 0.4, and lines have a width."""
 
     surrounded: float = 0.9
     """Minimum share of directions in which an outline has ink there."""
@@ -347,12 +348,12 @@ def _surrounds(ink: Mask) -> bool:
 
 
 def _is_enclosed(cells: int) -> bool:
-    """Return whether there is ink in all directions but one. Most digits fail this, too.
+    """Return whether there is no ink in the middle, and ink in all directions but one. Most digits fail this, too.
 
     Args:
         cells: The bits of a coarse image.
     """
-    return sum(not cells & sector for sector in _WIDE_SECTORS) <= 1
+    return not cells & _MIDDLE and sum(not cells & sector for sector in _WIDE_SECTORS) <= 1
 
 
 def _sectors(count: int, near_bounds: float) -> list[int]:
@@ -618,3 +619,4 @@ def _is_box(rim: Rim, width: float) -> bool:
 
 _SECTORS = _sectors(24, LIMITS.near_bounds)
 _WIDE_SECTORS = _sectors(12, LIMITS.away)
+_MIDDLE = ~sum(_WIDE_SECTORS) & ((1 << 8 * _CELLS**2) - 1)  # all other cells

@@ -13,7 +13,7 @@ from model.images.raster import Mask
 class PolygonLimits:
     """What tells a polygon from a zero. They were chosen with `benchmarks/surroundings.py --training`."""
 
-    straight: tuple[float, ...] = (0.84, 0.92, 0.94, 0.95)
+    straight: tuple[float, ...] = (0.84, 0.9, 0.92, 0.93)
     """Minimum area of a polygon of three, four, five and six corners, as a share of its hull's.
 
     Lines have round corners, so thick triangles have the least. A hexagon in a circle has 0.83 of its area."""

@@ -453,10 +453,8 @@ def _may_be_digit(holes: list[Mask], strokes: Mask, filled: float, rim: Rim) -> 
     if not 1 <= len(holes) <= LIMITS.max_holes:
         return True
     if len(holes) > 1:  # in the loops of an eight, and beside the slash of a zero, paper is convex
-        if _are_level(*holes):
-            return True
         least = LIMITS.beside_slash if _are_beside_slash(holes, rim) else LIMITS.convex
-        return any(_convexity(hole) < least for hole in holes)
+        return _are_level(*holes) or any(_convexity(hole) < least for hole in holes)
     [hole] = holes
     _, _, width, height = cv2.boundingRect(hole)
     _, _, columns, rows = cv2.boundingRect(rim.hull)

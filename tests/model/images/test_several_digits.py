@@ -124,6 +124,37 @@ def test_digits_in_shapes_side_by_side_are_several(shape, turned, size):
         assert shares_ink(part, normalise(drawing(size, size, line=LINES[digit], stroke=0.1))) > 0.75
 
 
+NUMBERS = {
+    "00": [((65, 90), (16, 26)), ((115, 90), (16, 26))],
+    "wide zeros": [((60, 90), (20, 18)), ((120, 90), (20, 18))],
+    "one zero larger": [((60, 90), (16, 24)), ((115, 90), (21, 26))],
+}
+
+
+@pytest.mark.parametrize("surface", ["disc", "tile"])
+@pytest.mark.parametrize("number", NUMBERS)
+def test_two_digits_on_one_surface_are_several(number, surface):
+    """Two zeros on a disc are not the loops of one digit, nor the halves of a zero with a slash."""
+    image = np.full((180, 180), 245, np.uint8)
+    if surface == "disc":
+        cv2.circle(image, (90, 90), 80, 60, -1, cv2.LINE_AA)
+    else:
+        cv2.rectangle(image, (15, 15), (165, 165), 60, -1)
+    for centre, axes in NUMBERS[number]:
+        cv2.ellipse(image, centre, axes, 0, 0, 360, 250, 9, cv2.LINE_AA)
+    normalised = normalise_all(image)
+    assert normalised.certain
+    assert normalised.total == 2
+
+
+def test_two_ones_on_one_disc_are_several():
+    """The disc around two ones is not a zero."""
+    image = cv2.circle(np.full((180, 180), 245, np.uint8), (90, 90), 80, 60, -1, cv2.LINE_AA)
+    for x in (75, 105):
+        cv2.line(image, (x + 6, 60), (x - 6, 120), 250, 10, cv2.LINE_AA)
+    assert normalise_all(image).total == 2
+
+
 def test_a_small_number_in_a_large_frame_is_several_digits():
     """Two digits in a frame that is six times as high are found."""
     page = np.full((400, 400), 255, np.uint8)
