@@ -126,6 +126,9 @@ class SurfaceLimits:
     shape: float = 0.45
     """Minimum of the shorter side, as a share of the longer one. Ones are narrower."""
 
+    long_tile: float = 0.15
+    """The same of a tile with several digits, one above the other or beside it."""
+
     hole: float = 0.006
     """Minimum area of a hole, as a share of the hull's. Noise makes smaller ones."""
 
@@ -378,7 +381,8 @@ def _carries(ink: Mask, strokes: Mask, rim: Rim, *, for_certain: bool = False) -
     """
     short, long = rim.bounds()
     filled = cv2.countNonZero(ink) / cv2.contourArea(rim.hull)
-    if filled < LIMITS.carved_hull_area or short < LIMITS.shape * long:
+    is_long = short < LIMITS.shape * long
+    if filled < LIMITS.carved_hull_area or (is_long and not _is_long_tile(rim)):
         return False
     _, _, width, height = cv2.boundingRect(ink)
     is_symmetric = rim.asymmetry() <= LIMITS.asymmetry
@@ -391,7 +395,15 @@ def _carries(ink: Mask, strokes: Mask, rim: Rim, *, for_certain: bool = False) -
     holes = _holes(ink, rim)
     if _are_carved(holes, strokes, rim):
         return True
+    if is_long:
+        return is_solid and len(holes) > 1 and any(_convexity(hole) < LIMITS.convex for hole in holes)
     return is_solid and not for_certain and _may_be_digit(holes, strokes, filled, rim)
+
+
+def _is_long_tile(rim: Rim) -> bool:
+    """Return whether a rim is that of a tile on which there is room for several digits."""
+    short, long = rim.bounds()
+    return short >= LIMITS.long_tile * long and has_corners(rim.hull)
 
 
 def _is_cut_off(ink: Mask) -> bool:

@@ -231,3 +231,10 @@ def test_sample_digits_side_by_side_are_read_one_by_one(samples, baseline):
         normalised = preprocess_all(encoded(Image.fromarray(image)))
         right += baseline.classify(normalised.parts).digits.tolist() == samples.test.labels[pair].tolist()
     assert right >= 0.9 * count
+
+
+@pytest.mark.parametrize("lines", [(FIVE, SEVEN), (SEVEN, FIVE, SEVEN)], ids=["two", "three"])
+def test_digits_above_each_other_on_one_tile_are_several(lines):
+    """A tile may be several times as long as wide. Its holes are not those of an eight, because they are not round."""
+    tile = np.pad(np.vstack([drawing(100, 60, line=line) for line in lines]), 8, constant_values=255)
+    assert normalise_all(np.pad(255 - tile, 30, constant_values=255)).total == len(lines)
