@@ -38,10 +38,10 @@ class HollowLimits:
 
     Printed fours, sixes and nines have 0.74 to 0.86, and zeros 0.99."""
 
-    tall_hole: float = 1.9
-    """Minimum height of the hole of a zero, as a share of its width. That of printed zeros is 2 to 3.5.
+    slender: float = 1.5
+    """Minimum height of the hole of a zero, as a share of its width, as a multiple of the same of the whole zero.
 
-    In two ellipses with the same gap on all sides it is less than 1.7, if the outer one is less tall than 1.35."""
+    Bold printed zeros have 1.7 and more. Two ellipses with the same gap on all sides have 1.3."""
 
 
 LIMITS = HollowLimits()
@@ -160,7 +160,8 @@ def _has_shape_of_bold_print(digit: Region, depths: list[int]) -> bool:
     outer = outlines[depths.index(_OUTER)]
     if cv2.contourArea(outer) < LIMITS.convex * cv2.contourArea(cv2.convexHull(outer)):
         return True
-    return is_tall and boxes[0][3] >= LIMITS.tall_hole * boxes[0][2]
+    _, _, columns, rows = boxes[0]
+    return is_tall and rows * width >= LIMITS.slender * columns * height
 
 
 def _depths(tree: MatLike) -> list[int]:
