@@ -14,7 +14,8 @@ class HollowLimits:
     """What the inside of an outlined stroke looks like, as shares of the longer side of the digit.
 
     Chosen on MNIST's training digits, drawn as in `benchmarks/scruffy.py`: of 100 hollow digits these values fill about
-    three quarters, and of 250 each in thin lines, in clean strokes and from paint programs none.
+    three quarters, and of 250 each in thin lines, in clean strokes and from paint programs none. The kind
+    `outlined` of `benchmarks/surroundings.py --training` also draws bold print.
     """
 
     max_depth: float = 0.11
@@ -28,20 +29,21 @@ class HollowLimits:
     """Maximum width of the outline itself."""
 
     max_bold_depth: float = 0.16
-    """The same as `max_depth`, of a digit with holes in bold print, whose outlines have the shape of one."""
+    """The same as `max_depth`, if the outlines have the shape of a digit with holes in bold print."""
 
     tall: float = 1.15
     """Minimum height of a zero or an eight in outlines, as a share of its width. Most rings are not so tall."""
 
     convex: float = 0.95
-    """Area of the outer line, as a share of that of its hull, from which it may be a ring around a zero.
+    """Minimum area of the outer line, as a share of its hull's, if it may be a ring around a zero.
 
     Printed fours, sixes and nines have 0.74 to 0.86, and zeros 0.99."""
 
     tall_hole: float = 1.9
-    """Minimum height of the hole of a zero, as a share of its width. That of printed zeros is 2 to 3.5.
+    """Minimum height of the hole of a zero, as a share of its width. The holes of printed zeros have 2 to 3.5.
 
-    In two ellipses with the same gap on all sides it is less than 1.7, if the outer one is less tall than 1.35."""
+    The inner one of two ellipses with the same gap on all sides has less than 1.7, if the outer one has less than
+    1.35."""
 
 
 LIMITS = HollowLimits()
@@ -130,7 +132,7 @@ def _deepest(mask: Mask) -> float:
 
 
 def _has_shape_of_bold_print(digit: Region, depths: list[int]) -> bool:
-    """Return whether outlines are one around all and one around each of one or two holes, as of 0, 4, 6, 8 and 9.
+    """Return whether one outline goes around all and one around each of one or two holes, as in 0, 4, 6, 8 and 9.
 
     Args:
         digit: The digit, not empty.
