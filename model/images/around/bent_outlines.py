@@ -11,8 +11,7 @@ import numpy as np
 
 from model.images.around import outlines
 from model.images.around.rim import Rim
-from model.images.around.surfaces import filled
-from model.images.raster import Components, Mask, has_hole, strokes_width
+from model.images.raster import Components, Mask, has_hole, strokes_width, without_holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ def _is_hollow(inside: Mask, hole: Mask, radius: float) -> bool:
         hole: Mask of the place inside it.
         radius: Radius of the largest disc in that place, in pixels.
     """
-    whole = filled(inside)
+    whole = without_holes(inside)
     area = cv2.countNonZero(whole)
     if area - cv2.countNonZero(inside) < LIMITS.ring * area:
         return False

@@ -27,6 +27,7 @@ from model.images.raster import (
     mask_above,
     ordered,
     quantile,
+    without_holes,
 )
 
 
@@ -432,22 +433,16 @@ def _are_carved(holes: list[Mask], strokes: Mask, rim: Rim) -> bool:
     hole = holes[0]
     if len(holes) > 1 and cv2.countNonZero(holes[1]) > LIMITS.loose * cv2.countNonZero(hole):
         return False  # two halves, as beside the slash of a zero
-    convexity = _convexity(filled(hole))
+    convexity = _convexity(without_holes(hole))
     loops = _loops(hole, strokes, rim)
     if len(loops) != 1:
         return bool(loops) or convexity < LIMITS.carved_convex
     return convexity < LIMITS.looped_convex or _off_centre(loops[0], rim) > LIMITS.loop_off_centre
 
 
-def filled(mask: Mask) -> Mask:
-    """Return a mask with all that it encloses."""
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return cv2.fillPoly(np.zeros_like(mask), outlines, 255)
-
-
 def _loops(hole: Mask, strokes: Mask, rim: Rim) -> list[Mask]:
     """Return the masks of the islands of ink in a hole that are not noise."""
-    parts = connected_components(cv2.bitwise_and(filled(hole), strokes))
+    parts = connected_components(cv2.bitwise_and(without_holes(hole), strokes))
     large = np.flatnonzero(parts.stats[:, 4] >= LIMITS.loop * cv2.contourArea(rim.hull)).tolist()
     return [parts.mask_of_one(index) for index in large]
 
