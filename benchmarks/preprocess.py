@@ -43,13 +43,13 @@ try:
     from model.images.preprocess import preprocess
 except ImportError:  # an older checkout, which has the module elsewhere
     from model.preprocess import preprocess
-cv2.setNumThreads(1)  # as the worker does, and what follows
+cv2.setNumThreads(1)  # as the worker does
 try:
     from worker.classifying.memory import keep_memory
 except ImportError:  # an older checkout, whose worker gives memory back after each image
     pass
 else:
-    keep_memory()
+    keep_memory()  # as the worker does, too
 for line in sys.stdin:
     name, repeat = json.loads(line)
     with open(name, "rb") as file:

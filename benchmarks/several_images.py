@@ -147,7 +147,7 @@ STYLES: dict[str, Style] = {
 
 
 def on_disc(random: Random, page: Plane) -> Plane:
-    """Leave ink out of a dark disc around all of it."""
+    """Put a dark disc around all ink, and leave the ink out of it."""
     radius = math.hypot(*page.shape) / 2 * random.uniform(0.9, 1.1)
     page = np.pad(page, max(1, math.ceil(1.1 * radius - min(page.shape) / 2)))
     middle = page.shape[1] // 2, page.shape[0] // 2
@@ -158,7 +158,7 @@ def on_disc(random: Random, page: Plane) -> Plane:
 
 
 def on_tile(random: Random, page: Plane) -> Plane:
-    """Leave ink out of a dark tile around all of it."""
+    """Put a dark tile around all ink, and leave the ink out of it."""
     rows, columns = page.shape
     page = np.pad(page, ((round(max(0, columns * random.uniform(0.5, 0.9) - rows) / 2),) * 2, (0, 0)))
     return np.pad(random.uniform(0.5, 1) * (1 - page), round(0.1 * columns))
@@ -177,7 +177,8 @@ def on_card(random: Random, page: Plane) -> Plane:
 
 
 SURFACES: dict[str, Callable[[Random, Plane], Plane]] = {"one disc": on_disc, "one tile": on_tile, "one card": on_card}
-"""What carries all digits of an image, by style: a function of random numbers and ink that returns how dark it is."""
+"""The surface that carries all digits of an image, by style: a function that takes random numbers and ink, and returns
+how dark each pixel is, 0 to 1."""
 
 
 def several(

@@ -735,13 +735,13 @@ def bent_outline(random: Random, pen: Pen) -> bytes:
 def _with_margin(random: Random, pen: Pen, sides: tuple[tuple[int, int], ...], width: tuple[float, float]) -> bytes:
     """Paint a card with a margin of another colour along one side, and a digit on the rest.
 
-    One card in two has a line round it, and one level margin in two has a word in it.
+    One card in two has a line around it, and one wide, level margin in two has a word in it.
 
     Args:
         random: Source of random numbers.
         pen: Pen of the digit.
         sides: Sides of the margin to choose from, as directions from the middle of the card.
-        width: Minimum and maximum width of the margin, as shares of the card's.
+        width: Minimum and maximum width of the margin, as shares of the card's width or height.
     """
     is_dark = random.random() < 0.2
     face = (45, 48, 55) if is_dark else _one(random, _LIGHT)
@@ -885,7 +885,7 @@ def narrow(random: Random, pen: Pen) -> bytes:
 
 
 def outlined(random: Random, pen: Pen) -> bytes:
-    """Draw the outlines of a digit with nothing around it, as of a letter to be coloured in."""
+    """Draw the outlines of a digit with nothing around it, as a letter to be coloured in."""
 
     def lines(random: Random, size: float) -> Plane:
         drawn = np.pad(pen(random, size), 4)

@@ -282,21 +282,33 @@ def _with_added(ink: Ink, drawn: Region, strokes: Components) -> Ink:
     return Ink(cv2.max(ink.levels, cv2.subtract(drawn.mask, strokes.mask)), ink.contrast)
 
 
-def _arranged(drawn: Drawn, shapes: list[Bounds]) -> tuple[Drawn, Region, Division | None, float]:
+class _Arranged(NamedTuple):
+    """Which of what is drawn is the digit, or the digits.
+
+    Attributes:
+        drawn: What is drawn, with dots and dashes joined; the same value if nothing is joined.
+        digit: The digit, or all digits together unless only one is large.
+        division: The digits, or None if there is only one.
+        read: Share of the ink that the digit or the digits have, 0 to 1.
+    """
+
+    drawn: Drawn
+    digit: Region
+    division: Division | None
+    read: float
+
+
+def _arranged(drawn: Drawn, shapes: list[Bounds]) -> _Arranged:
     """Tell which of what is drawn is the digit, or the digits.
 
     Args:
         drawn: What is drawn.
         shapes: Shapes side by side with a digit in each.
-
-    Returns:
-        What is drawn, with dots and dashes joined; the digit, or all digits together unless only one is large; the
-        digits, if there may be several; and the share of the ink that the digit or the digits have.
     """
     if len(drawn.components.stats) == 1:  # most images: nothing can be divided, joined or left out
-        return drawn, drawn.components.whole, None, 1.0
+        return _Arranged(drawn, drawn.components.whole, None, 1.0)
     if shapes:
-        return drawn, drawn.components.whole, divide_by_shapes(drawn, shapes), 1.0
+        return _Arranged(drawn, drawn.components.whole, divide_by_shapes(drawn, shapes), 1.0)
     whole = joined(drawn, are_solid=True)
     division = divide(whole)
     if whole is drawn and (division is None or not division.certain):
@@ -304,7 +316,7 @@ def _arranged(drawn: Drawn, shapes: list[Bounds]) -> tuple[Drawn, Region, Divisi
         if whole is not drawn:
             division = divide(whole)
     chosen = digit_components(whole) if division is None or division.is_one_large else division.together
-    return whole, whole.components.region_of(chosen), division, share_read(whole, chosen)
+    return _Arranged(whole, whole.components.region_of(chosen), division, share_read(whole, chosen))
 
 
 def _part(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -345,11 +357,26 @@ def _part_in_shape(seen: _Seen, chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return _part(seen, chosen)
 
 
-def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Components, Drawn, list[Bounds]]:
-    """Find ink and what is drawn in a view, or inside the innermost shape around the digit.
+class _Innermost(NamedTuple):
+    """What a view shows, or the inside of the innermost shape in it.
 
-    Returns:
-        The view of the inside, its ink, its strokes, what is drawn there, and the shapes side by side in it.
+    Attributes:
+        view: The view of the inside; the view itself if there is no shape around the digit.
+        ink: Ink of that view.
+        strokes: Components of all its strokes.
+        drawn: Strokes without the lines that do not belong to a digit.
+        shapes: Bounds of the shapes side by side with a digit in each; none in most images.
+    """
+
+    view: View
+    ink: Ink
+    strokes: Components
+    drawn: Drawn
+    shapes: list[Bounds]
+
+
+def _innermost(view: View, observe: StageObserver) -> _Innermost:
+    """Find ink and what is drawn in a view, or inside the innermost shape around the digit.
 
     Raises:
         ImageError: The view shows no drawing (BLANK).
@@ -367,10 +394,11 @@ def _innermost(view: View, observe: StageObserver) -> tuple[View, Ink, Component
             strokes = without_dividers(strokes)
         shapes = find_side_by_side(strokes)
         if shapes:
-            return view, ink, strokes, Drawn(strokes, np.ones(len(strokes.stats), np.bool_)), shapes
+            return _Innermost(view, ink, strokes, Drawn(strokes, np.ones(len(strokes.stats), np.bool_)), shapes)
         inner = look_inside(view, ink, strokes)
         if inner is None:
-            return view, ink, strokes, without_lines(without_underlines(without_open_frames(strokes))), []
+            drawn = without_lines(without_underlines(without_open_frames(strokes)))
+            return _Innermost(view, ink, strokes, drawn, [])
         view = inner
 
 

@@ -139,6 +139,12 @@ def has_hole(mask: Mask) -> bool:
     return bool((tree[0, :, 3] >= 0).any())  # an outline has a parent if it is that of a hole
 
 
+def without_holes(mask: Mask) -> Mask:
+    """Return a mask with all that it encloses."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return cv2.fillPoly(np.zeros_like(mask), outlines, 255)
+
+
 def border_pixels(image: MatLike) -> MatLike:
     """Return the outermost pixels of an image, shape (n,). Each corner is there twice."""
     return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])

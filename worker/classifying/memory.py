@@ -1,4 +1,4 @@
-"""What memory processes take, and how they give it back to the system."""
+"""What memory processes take, what they keep for later, and how they give the rest back to the system."""
 
 import contextlib
 import ctypes
@@ -16,11 +16,10 @@ IDLE_SECONDS = 1.0
 MEASURE_SECONDS = 10.0
 """Interval between two measurements. The kernel walks through all pages of a process, which takes a millisecond."""
 
-
 KEPT_BYTES = 32 * 2**20
 """Free memory in bytes that the C heap of a classifying process keeps for its next image.
 
-glibc allows no more as its threshold for blocks of their own."""
+It is also the size from which glibc takes a block from the system by itself. glibc accepts no larger one."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 
@@ -28,8 +27,9 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 def keep_memory() -> None:
     """Let the C heap keep up to `KEPT_BYTES` of what an image took, if the C library can (glibc: mallopt(3)).
 
-    A picture of 1000 × 1000 pixels in colour takes blocks of 3 MB. By itself, glibc gives them back to the system at
-    once, and the kernel clears each page that is taken again: that was four tenths of the time of such a PNG file.
+    A picture of 1000 × 1000 pixels in colour takes blocks of 3 MB. Without this call, glibc gives them back to the
+    system at once, and the kernel clears each page that glibc takes again. This costs four tenths of the time of such a
+    PNG file.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option:

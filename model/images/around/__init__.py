@@ -1,1 +1,1 @@
-"""What is around a digit: outlines drawn about it, and discs, tiles, badges and cards that carry it."""
+"""What is around a digit: outlines drawn around it, and discs, tiles, badges and cards that carry it."""

@@ -1,7 +1,7 @@
 """Find the body of a badge: of a star, a seal, a flower, a gear or a speech bubble, without its points, teeth or tail.
 
-A surface has a full, convex rim. That of a badge is neither, but its body is: the part of the badge that discs cover
-which fit into it. Larger discs leave more of a badge out, so they are tried one after the other.
+The rim of a surface is full and convex. The rim of a badge is not, but that of its body is. The body is what discs of
+one size cover if they fit into the badge. Larger discs leave more of a badge out, so the smaller size is tried first.
 """
 
 from collections.abc import Iterator
@@ -26,15 +26,15 @@ class BadgeLimits:
     as in a star of five points."""
 
     min_radius: float = 0.26
-    """Minimum radius of the largest disc, as a share of the longer side of the badge. That of a star of five points is
+    """Minimum radius of the largest disc, as a share of the longer side of the badge. A star of five points has
     0.28."""
 
     body: float = 0.45
     """Minimum area of the body, as a share of the badge's."""
 
     point: float = 0.1
-    """Maximum area of one point, as a share of the badge's. A star of five points has up to 0.095. Of bold sixes,
-    eights and nines a loop may be the body, and what is left of them has 0.14 and more.
+    """Maximum area of one point, as a share of the badge's. A star of five points has up to 0.095. The loop of a bold
+    six, eight or nine may be a body, and the rest of the digit has 0.14 and more.
 
     The lobes of a heart have up to 0.24. With 0.25, one in 300 digits drawn with a broad marker is taken for a
     badge."""
@@ -46,7 +46,7 @@ LIMITS = BadgeLimits()
 def bodies(ink: Mask) -> Iterator[Mask]:
     """Yield the masks of the ink on the bodies that a badge may have, (height, width), the largest first.
 
-    There is none where the ink is not as thick as a badge.
+    Ink that is not as thick as a badge has none.
 
     Args:
         ink: Mask of the ink of the badge, (height, width), not empty.

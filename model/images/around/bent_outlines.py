@@ -1,7 +1,7 @@
-"""Find a closed line of another form than a circle or a box around a digit: of a star, a speech bubble or a shirt.
+"""Find the outline of a star, a speech bubble or a shirt around a digit: a closed line that bends inwards.
 
-The rim of such an outline is not convex, so no line lies along its hull. But it encloses one large place, and in it,
-apart from the line, is something as large as a digit.
+The rim of such an outline is not convex, so the line does not follow its hull. But the line encloses one large place.
+In this place, apart from the line, is something as large as a digit.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 
 from model.images.around import outlines
-from model.images.around.rim import Rim, is_blob
-from model.images.around.surfaces import filled
-from model.images.raster import Components, Mask, has_hole, strokes_width
+from model.images.around.rim import Rim
+from model.images.raster import Components, Mask, has_hole, strokes_width, without_holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +28,18 @@ class BentOutlineLimits:
     radius: float = 0.22
     """Minimum radius of the largest disc in the outline, as a share of the longer side of the outline."""
 
-    hole: float = 0.3
-    """Minimum area of what the outline encloses, as a share of its bounds."""
-
     width: float = 0.26
     """Maximum width of the line, as a share of that radius."""
 
+    hole: float = 0.3
+    """Minimum area of the largest place that the outline encloses, as a share of the area of the outline's bounds."""
+
     coverage: float = 0.97
-    """Share of the rays that meet the line near its hull from which the outline is a circle, a box or a zero. A round
+    """Minimum share of the rays that meet the line near its hull if the outline is a circle, a box or a zero. A round
     speech bubble with a small tail has up to 0.96."""
 
     content: float = 0.3
-    """Minimum length of what is inside, as a share of the diameter of that disc."""
-
-    dot: float = 0.72
-    """Minimum area of a dot, as a share of the smallest rectangle around it. That of an ellipse is 0.785."""
-
-    dot_shape: float = 0.45
-    """Minimum width of a dot, as a share of its length."""
+    """Minimum length of what is inside, as a share of the diameter of the largest disc in the outline."""
 
     ring: float = 0.45
     """Minimum area of paper in rings, as a share of what they enclose. Most sixes, eights and nines have less."""
@@ -54,7 +47,7 @@ class BentOutlineLimits:
     beside: float = 0.8
     """Minimum radius of the largest disc beside rings, as a share of that of the largest one in the outline.
 
-    Beside the loops of a digit of which only the edges are drawn, there is only the stroke."""
+    If only the edges of a digit are drawn, there is only its stroke beside its loops."""
 
 
 LIMITS = BentOutlineLimits()
@@ -86,7 +79,7 @@ def find_bent_outline(components: Components, least: float) -> outlines.Outline 
     if not is_inside[largest] or max(stats[largest, 2:4].tolist()) < LIMITS.content * 2 * radius:
         return None
     inside = components.mask_of(is_inside)
-    if _is_dot(components.mask_of_one(largest)) or _is_hollow(inside, hole, radius):
+    if outlines.is_dot(components.mask_of_one(largest)) or _is_hollow(inside, hole, radius):
         return None
     return outlines.Outline(rim, width, hole, inside, outlines.Content.DIGIT)
 
@@ -99,19 +92,15 @@ def _largest_hole(line: Mask) -> Mask:
     return cv2.subtract(place, line)
 
 
-def _is_dot(part: Mask) -> bool:
-    return is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not has_hole(part)
-
-
 def _is_hollow(inside: Mask, hole: Mask, radius: float) -> bool:
-    """Return whether rings fill an outline, as the loops of a digit of which only the edges are drawn.
+    """Return whether rings fill an outline, as the loops of a digit do if only its edges are drawn.
 
     Args:
         inside: Mask of what is inside the outline.
         hole: Mask of the place inside it.
         radius: Radius of the largest disc in that place, in pixels.
     """
-    whole = filled(inside)
+    whole = without_holes(inside)
     area = cv2.countNonZero(whole)
     if area - cv2.countNonZero(inside) < LIMITS.ring * area:
         return False

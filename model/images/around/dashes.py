@@ -21,7 +21,8 @@ class DashLimits:
 
     Each was chosen on `benchmarks/surroundings.py --training --kinds dashed_circle dashed_box dashed_zero` and on
     `benchmarks/scruffy.py --training --kinds dotted dashed`, with 400 images a kind. With them, 95 % of the outlines
-    are found. In most of the others, dashes have run together, and they are found as a line. No zero in dashes is.
+    are found. In most of the others, dashes run together, so these outlines are found as lines. No zero in dashes is
+    taken for an outline.
     """
 
     min_pieces: int = 4
@@ -91,7 +92,7 @@ def find_dashed(components: Components, least: float) -> Outline | None:
 
 
 def _without_pinholes(mask: Mask) -> Mask:
-    """Return a mask in which no pixel of paper is alone among ink, as where two dashes run together."""
+    """Return a mask without holes of one pixel, which two dashes leave where they run together."""
     return cv2.bitwise_or(mask, cv2.erode(mask, _BESIDE))
 
 

@@ -25,14 +25,15 @@ class DividerLimits:
     filled: float = 0.25
     """Maximum area of dividers that cross, as a share of their bounds."""
 
+    beside: float = 0.25
+    """Minimum height or width of something else in the box, as a share of that side of the box. A one alone in it
+    stays."""
+
     ruled: float = 0.8
-    """Minimum share of a row or a column that is ink, for it to be one of a line that crosses another."""
+    """Minimum share of ink in the rows and columns that belong to lines which cross."""
 
     beyond: float = 0.05
-    """Maximum share of lines that cross which is beyond such rows and columns. Of a four in a box more is."""
-
-    beside: float = 0.25
-    """Minimum height or width of something else in the box, as a share of that side. A one alone in it stays."""
+    """Maximum share of the ink of such lines outside these rows and columns. A four in a box has more there."""
 
 
 LIMITS = DividerLimits()
@@ -74,7 +75,7 @@ def _are_lines(whole: Region, high: float, wide: float) -> bool:
     Args:
         whole: All strokes in the box.
         high: Height of the inside of the box in pixels.
-        wide: Its width.
+        wide: Width of that inside.
     """
     _, _, width, height = whole.bounds
     if height < LIMITS.length * high or width < LIMITS.length * wide:
@@ -83,12 +84,12 @@ def _are_lines(whole: Region, high: float, wide: float) -> bool:
     down, across = (cv2.reduce(ink, axis, cv2.REDUCE_AVG).ravel() > LIMITS.ruled * FULL for axis in (0, 1))
     if not down.any() or not across.any():
         return False
-    beyond = cv2.countNonZero(ink[~_and_beside(across)][:, ~_and_beside(down)])
+    beyond = cv2.countNonZero(ink[~_with_neighbours(across)][:, ~_with_neighbours(down)])
     return bool(beyond <= LIMITS.beyond * cv2.countNonZero(ink))
 
 
-def _and_beside(is_line: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which rows or columns are a line's or next to one, with its soft edges, bool (n,)."""
+def _with_neighbours(is_line: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which rows or columns belong to a line or are next to one, where its soft edges are, bool (n,)."""
     wide = is_line.copy()
     wide[1:] |= is_line[:-1]
     wide[:-1] |= is_line[1:]

@@ -1,4 +1,4 @@
-"""Look inside what is around a digit: on the surface that carries it, or within the outline drawn about it."""
+"""Look inside what is around a digit: the surface or card that carries it, or the outline drawn around it."""
 
 from dataclasses import dataclass
 
@@ -66,7 +66,7 @@ LIMITS = InsideLimits()
 
 
 def look_inside(view: View, ink: Ink, components: Components) -> View | None:
-    """Return the view of what is inside a shape, or None where the strokes are not a shape with a digit inside.
+    """Return the view of what is inside a shape or beside the margin of a card, or None where there is neither.
 
     Args:
         view: The view.

@@ -1,4 +1,4 @@
-"""Leave out a coloured margin of a card: a band along one side of what is drawn, as the head of a calendar's leaf."""
+"""Find the part of a card beside its coloured margin: a band along one side, as the head of a calendar's leaf."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,8 +16,8 @@ from model.images.raster import DETAILED_SIDE, Bounds, Components, Mask, strokes
 class MarginLimits:
     """What tells a margin from a stroke: the bar of a five, the loose bar of a seven, a one beside a digit.
 
-    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --training --kinds head side_band` and
-    `benchmarks/several.py --training`.
+    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --training --kinds headed_card
+    side_band` and `benchmarks/several.py --training`.
     """
 
     whole: float = 0.85
@@ -31,7 +31,7 @@ class MarginLimits:
     """Minimum share of a row of a margin that is ink. The rest is small print, or a round corner."""
 
     bare: float = 0.2
-    """Maximum share of the row below a margin that is ink, as that of lines round the card."""
+    """Maximum share of ink in the row below a margin. Lines around the card may be there."""
 
     width: tuple[float, float] = (0.05, 0.5)
     """Minimum and maximum width of a margin, as a share of its length. A narrower one is a line."""
@@ -40,10 +40,10 @@ class MarginLimits:
     """Maximum number of rows in which a margin ends because it is tilted, as a share of its length, besides two."""
 
     frame: float = 0.06
-    """Distance from the edge of the card, as a share of the margin's length, within which lines round it are."""
+    """Distance from the edge of the card, as a share of the margin's length, within which lines around it are."""
 
     elsewhere: float = 0.05
-    """Maximum share of such lines, where they touch the margin, that is not there. It is a digit that touches."""
+    """Maximum share of the ink of such lines farther inside, if they touch the margin. More ink belongs to a digit."""
 
     content: float = 0.2
     """Minimum length of what is beside a margin, as a share of the margin's length. Otherwise a card is empty."""
@@ -60,11 +60,11 @@ class MarginLimits:
     thick: float = 1.5
     """Minimum width of a thick margin, as a multiple of the width of the strokes.
 
-    It may have round corners on all sides. A narrower one has two corners, as a stroke of a pen has not, or a line
-    round the card."""
+    It may have round corners on all sides. A narrower margin must have two square corners, which the stroke of a pen
+    does not have, or a line around the card."""
 
     least_thick: float = 0.7
-    """The same for a margin with two corners."""
+    """The same for a margin with two square corners or a line around the card."""
 
     corner: float = 0.12
     """Length of each end of a margin, as a share of its own, in which its corners may be round."""
@@ -77,13 +77,13 @@ class MarginLimits:
 
     tall: float = 1
     """Maximum height of what is under or above a margin, as a share of the margin's length, unless it is thick or
-    there are lines round the card. The stem of a seven is longer than its loose bar."""
+    there are lines around the card. The stem of a seven is longer than its loose bar."""
 
     upright_width: float = 0.09
-    """Minimum width of an upright margin, as a share of its length, without lines round the card."""
+    """Minimum width of an upright margin, as a share of its length, if there are no lines around the card."""
 
     upright_lean: float = 0.03
-    """Maximum distance from one end of such a margin to the line upright through the other, as a share of its length.
+    """Maximum distance from one end of such a margin to an upright line through the other, as a share of its length.
 
     Without these two, 10 of 8,000 numbers of `benchmarks/several.py --training` lose a one at their side."""
 
@@ -95,7 +95,7 @@ LIMITS = MarginLimits()
 
 
 def find_card(components: Components) -> Bounds | None:
-    """Return the bounds of the part of a card that a margin leaves, without the lines round the card.
+    """Return the bounds of the part of a card beside a margin, without the lines around the card.
 
     Args:
         components: Components of all strokes, at least one.
@@ -163,7 +163,7 @@ class _Side(NamedTuple):
 
 
 class _Card(NamedTuple):
-    """The part of a card that a margin leaves, in the columns and rows of a side."""
+    """The part of a card beside a margin, in the columns and rows of a side."""
 
     start: int
     end: int
@@ -172,11 +172,11 @@ class _Card(NamedTuple):
 
 
 def _card(side: _Side, index: int, area: MatLike, *, is_upright: bool) -> _Card | None:
-    """Return the part of a card that a margin along a side leaves, or None where there is none.
+    """Return the part of a card beside a margin along a side, or None where there is no margin.
 
     Args:
         side: Components of all strokes.
-        index: Index of the one that may be the margin, perhaps with lines round the card.
+        index: Index of the one that may be the margin, perhaps with lines around the card.
         area: Area of each component in pixels, (n,).
         is_upright: Whether the side is, so that the margin might be a one.
     """

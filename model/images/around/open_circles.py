@@ -1,7 +1,7 @@
-"""Find a circle around a digit whose line leaves a wide gap, or is drawn in two halves.
+"""Find a circle with a wide gap, or in two halves, around a digit.
 
 A circle that nearly closes is an outline. One with a wider gap looks like a part of a digit, as the curve of a six. So
-its line must follow one ellipse, and what is inside must be apart from it, near the middle, and as large as a digit.
+its line must follow one ellipse. What is inside must be apart from the line, near the middle, and as large as a digit.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class OpenCircleLimits:
     """Minimum length of what is inside, as a share of the diameter of the circle."""
 
     shape: float = 0.7
-    """Minimum of the shorter over the longer axis of the ellipse."""
+    """Minimum of the shorter axis of the ellipse, as a share of the longer one."""
 
     width: float = 0.22
     """Maximum width of the line, as a share of the radius."""
@@ -50,10 +50,12 @@ class OpenCircleLimits:
     """The same of a line in two pieces."""
 
     closed: float = 0.96
-    """Share of the full turn from which a line of one piece has no gap, so that it is an outline with other limits."""
+    """Maximum share of the full turn that a line of one piece covers. A line that covers more has no gap.
+
+    Other limits apply to it, because it is an outline."""
 
     main_gap: float = 0.9
-    """Minimum size of the widest gap, as a share of all gaps, in a line of one piece."""
+    """Minimum width of the widest gap in a line of one piece, as a share of the width of all its gaps."""
 
     off_centre: float = 0.35
     """Maximum distance of the middle of what is inside from that of the circle, as a share of the radius."""
@@ -158,7 +160,13 @@ def _circle(line: Mask, pieces: int) -> "tuple[_Ellipse, float] | None":
 
 
 def _may_be_digit(components: Components, index: int, circle: "_Ellipse") -> bool:
-    """Return whether a component in a circle has the size and the place of a digit, and is not a mark in a zero."""
+    """Return whether a component in a circle has the size and the place of a digit, and is not a mark in a zero.
+
+    Args:
+        components: Components of all strokes.
+        index: Index of the component.
+        circle: The ellipse around it.
+    """
     x, y, columns, rows, _ = components.stats[index].tolist()
     length = max(columns, rows) / (2 * circle.radius)
     [away], _ = circle.polar(np.array([[x + (columns - 1) / 2, y + (rows - 1) / 2]]))
@@ -226,7 +234,11 @@ class _Ellipse:
         return bool(width <= LIMITS.narrow * height)
 
     def polar(self, points: MatLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return where points are: how far from the middle, where 1 is the ellipse, and at which share of the turn."""
+        """Return the place of points, column and row, (n, 2), as seen from the middle.
+
+        Returns:
+            Distance from the middle, (n,), where 1 is on the ellipse; and the share of the full turn, 0 to 1, (n,).
+        """
         angle = np.radians(self.angle)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         across, down = ((points - self.centre) @ turn / self.axes).T

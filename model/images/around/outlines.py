@@ -45,9 +45,9 @@ class OutlineLimits:
     """Minimum distance of an outline from the middle of its bounds, as a share of half its sides."""
 
     away: float = 0.25
-    """Minimum distance of ink from the middle of its bounds, as a share of half a side, if it is a polygon.
+    """Minimum distance of a polygon's line from the middle of its bounds, as a share of half a side.
 
-    The sides of a triangle come as near as 0.4, and lines have a width."""
+    The sides of a triangle come as near as 0.4, and the width of the line brings its inner edge nearer."""
 
     surrounded: float = 0.9
     """Minimum share of directions in which an outline has ink there."""
@@ -79,14 +79,11 @@ class OutlineLimits:
     box_content: float = 0.15
     """The same in a box or another polygon, which is not a zero with a mark in it."""
 
-    piece: float = 0.15
-    """Minimum area of what is inside as well, as a share of the largest component's. What is smaller is a speck."""
-
     small_content: float = 0.2
     """The same in a thin outline that is round or has corners. Few zeros are such."""
 
     small_bar: float = 0.25
-    """The same of a straight bar, which is a one, however it leans. Slashes of round zeros have 0.67 and more."""
+    """The same of a straight bar, which is a one at any angle. Slashes of round zeros have 0.67 and more."""
 
     bar_content: float = 0.38
     """The same of a straight bar in any other outline."""
@@ -96,6 +93,9 @@ class OutlineLimits:
 
     touching_bar: float = 0.6
     """The same where a straight bar touches it, as the stroke with which many people begin a zero."""
+
+    piece: float = 0.15
+    """Minimum area of another component inside, as a share of the largest one's. A smaller one is a speck."""
 
     thin: float = 0.12
     """Maximum width of a line, as a share of the radius, that a digit inside may touch. Zeros are drawn thicker."""
@@ -304,7 +304,7 @@ def _outline(components: Components, least: float) -> Outline | None:
 def _candidates(components: Components, least: float) -> Iterator[Mask]:
     """Yield the masks of the components that may be an outline, the largest first, and at last of all together.
 
-    What lies in the middle of a round outline in pieces is not part of it. In a box it may be, as a line between cells.
+    A round outline in pieces does not include what lies in its middle. A box may include it, as a line between cells.
     """
     sides = enumerate(components.stats[:_MAX_COMPONENTS, 2:4].tolist())
     boxes = [(columns * rows, index) for index, (columns, rows) in sides if min(columns, rows) >= least]
@@ -348,7 +348,7 @@ def _surrounds(ink: Mask) -> bool:
 
 
 def _is_enclosed(cells: int) -> bool:
-    """Return whether there is no ink in the middle, and ink in all directions but one. Most digits fail this, too.
+    """Return whether ink leaves the middle free, and lies in all directions or all but one. Most digits fail this, too.
 
     Args:
         cells: The bits of a coarse image.
@@ -423,7 +423,7 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
     least = LIMITS.small_content if _is_thin_shape(rim, width) else LIMITS.content
     if _is_box(rim, width) or is_polygon(rim.hull):
         least = LIMITS.box_content
-    if length < least or (is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not has_hole(part)):
+    if length < least or is_dot(part):
         return Content.NOTHING
     if cv2.hasNonZero(cv2.bitwise_and(part, ink)):
         is_digit = _touching_is_digit(part, hole, rim, width, length)
@@ -431,6 +431,11 @@ def _content(inside: Mask, hole: Mask, rim: Rim, ink: Mask, width: float) -> Con
         is_piece = parts.stats[:, 4] >= LIMITS.piece * parts.stats[largest, 4]
         is_digit = _apart_is_digit(parts.mask_of(is_piece), int(is_piece.sum()), hole, rim, width, length)
     return Content.DIGIT if is_digit else Content.PART
+
+
+def is_dot(part: Mask) -> bool:
+    """Return whether something inside an outline, not empty, is a dot, as in the middle of some zeros."""
+    return is_blob(part, LIMITS.dot, LIMITS.dot_shape) and not has_hole(part)
 
 
 def _touching_is_digit(part: Mask, hole: Mask, rim: Rim, width: float, length: float) -> bool:

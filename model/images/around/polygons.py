@@ -11,15 +11,18 @@ from model.images.raster import Mask
 
 @dataclass(frozen=True, slots=True)
 class PolygonLimits:
-    """What tells a polygon from a zero. They were chosen with `benchmarks/surroundings.py --training`."""
+    """What tells a polygon from a zero.
+
+    Each was chosen on MNIST's training digits with `benchmarks/surroundings.py --training`.
+    """
 
     straight: tuple[float, ...] = (0.84, 0.9, 0.92, 0.93)
-    """Minimum area of a polygon of three, four, five and six corners, as a share of its hull's.
+    """Minimum area of a polygon with three, four, five and six corners, as a share of its hull's.
 
-    Lines have round corners, so thick triangles have the least. A hexagon in a circle has 0.83 of its area."""
+    Lines have round corners, so thick triangles have the least. A hexagon in a circle has 0.83 of the circle's area."""
 
     tolerance: float = 0.02
-    """Distance, as a share of the outline's length, up to which pixels may bend a side."""
+    """Maximum distance of the hull from the side of the polygon, as a share of the hull's length."""
 
     square: float = 0.75
     """Minimum of the shorter side, as a share of the longer one, with more than three corners. Zeros are narrower."""
@@ -28,7 +31,7 @@ class PolygonLimits:
     """Minimum area within an outline, as a share of its hull's. A four with a foot has less."""
 
     hole: float = 0.5
-    """Minimum area of the hole within an outline, as a share of its hull's, for it to be a line."""
+    """Minimum area of the hole within an outline that is a line, as a share of its hull's."""
 
 
 LIMITS = PolygonLimits()

@@ -8,8 +8,8 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from model.images.around.outlines import Content, content_of
-from model.images.around.surfaces import filled, is_surface
-from model.images.raster import Bounds, Components, Mask
+from model.images.around.surfaces import is_surface
+from model.images.raster import Bounds, Components, Mask, without_holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _surface_content(ink: Mask, strokes: Mask) -> Content | None:
     """
     if not is_surface(ink, strokes):
         return None
-    whole = cv2.countNonZero(filled(ink))
+    whole = cv2.countNonZero(without_holes(ink))
     return Content.DIGIT if cv2.countNonZero(ink) <= (1 - LIMITS.min_hole) * whole else Content.NOTHING
 
 

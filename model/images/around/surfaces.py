@@ -27,6 +27,7 @@ from model.images.raster import (
     mask_above,
     ordered,
     quantile,
+    without_holes,
 )
 
 
@@ -68,8 +69,8 @@ class SurfaceLimits:
     """Minimum area of ink, as a share of its bounds. That of a disc with a digit on it is 0.66, of a drop 0.55."""
 
     hull_area: float = 0.8
-    """Minimum area of ink, as a share of its hull, with the islands in its holes, as in a zero. Discs with a digit on
-    them have 0.84 and more, and digits less than 0.75, except ones and a few zeros of markers.
+    """Minimum area of ink, as a share of its hull. Islands in its holes count as well, as in a zero on a disc. Discs
+    with a digit on them have 0.84 and more, and digits less than 0.75, except ones and a few zeros of markers.
 
     Without the islands, two in a hundred of `benchmarks/surroundings.py --training --kinds map_pin` are not found."""
 
@@ -127,7 +128,7 @@ class SurfaceLimits:
     """Minimum of the shorter side, as a share of the longer one. Ones are narrower."""
 
     long_tile: float = 0.15
-    """The same of a tile with several digits, one above the other or beside it."""
+    """The same of a tile with several digits, above each other or side by side."""
 
     hole: float = 0.006
     """Minimum area of a hole, as a share of the hull's. Noise makes smaller ones."""
@@ -150,16 +151,15 @@ class SurfaceLimits:
     Parts of a digit have 0.04 and more."""
 
     level: float = 0.75
-    """Minimum height that two holes beside each other share, as a share of that of the higher one, for them to be two
-    digits.
+    """Minimum height that the holes of two digits beside each other share, as a share of that of the higher one.
 
-    Those beside the slash of a zero share 0.73 at most, in 1,500 drawings of `benchmarks/surroundings.py --training
+    Holes beside the slash of a zero share 0.73 at most, in 1,500 drawings of `benchmarks/surroundings.py --training
     --kinds slashed_zero`."""
 
     overlap: float = 0.3
-    """Maximum width that they share, as a share of that of the narrower one, for them to be beside each other.
+    """Maximum width that such holes share, as a share of that of the narrower one.
 
-    Ones that lean share some. Holes beside the slash of a zero share more, in all these drawings."""
+    Ones that lean share some width. Holes beside the slash of a zero share more, in all these drawings."""
 
     hole_length: float = 0.25
     """Minimum length of a hole that could be a digit, as a share of the shorter side of the surface."""
@@ -345,13 +345,13 @@ def _rim_by_level(image: Grey, least: float) -> Rim | None:
 
 
 def _rim_of_surface(ink: Mask, strokes: Mask) -> Rim | None:
-    """Return the rim of ink if it is solid and has a full rim, and could carry a digit."""
+    """Return the rim of ink if it is full and the ink could carry a digit, otherwise None."""
     rim = _full_rim(ink)
     return rim if rim is not None and _carries(ink, strokes, rim) else None
 
 
 def _rim_of_badge(ink: Mask, strokes: Mask) -> Rim | None:
-    """Return the rim of the body of a badge, without its points, if it could carry a digit."""
+    """Return the rim of the body of a badge, without its points, if it could carry a digit, otherwise None."""
     if _is_cut_off(ink) or _full_rim(ink) is not None:
         return None
     for body in bodies(ink):
@@ -365,24 +365,24 @@ def _rim_of_badge(ink: Mask, strokes: Mask) -> Rim | None:
 
 
 def _full_rim(ink: Mask) -> Rim | None:
-    """Return the rim of ink, or None where the ink does not reach it everywhere."""
+    """Return the rim of ink, or None where too few of its rays meet the ink near it."""
     rim = Rim.of(ink)
     return rim if rim is not None and rim.covered(LIMITS.start) >= LIMITS.coverage else None
 
 
 def _carries(ink: Mask, strokes: Mask, rim: Rim, *, for_certain: bool = False) -> bool:
-    """Return whether ink with a full rim is solid, and could carry a digit.
+    """Return whether ink with a full rim could carry a digit: it is solid, or a digit is cut out of it.
 
     Args:
         ink: Mask of the ink, (height, width).
-        strokes: Mask of all strokes.
+        strokes: Mask of all strokes, (height, width).
         rim: Rim of the ink.
         for_certain: Whether only a hole with the shape of a digit counts.
     """
     short, long = rim.bounds()
-    filled = cv2.countNonZero(ink) / cv2.contourArea(rim.hull)
+    hull_share = cv2.countNonZero(ink) / cv2.contourArea(rim.hull)
     is_long = short < LIMITS.shape * long
-    if filled < LIMITS.carved_hull_area or (is_long and not _is_long_tile(rim)):
+    if hull_share < LIMITS.carved_hull_area or (is_long and not _is_long_tile(rim)):
         return False
     _, _, width, height = cv2.boundingRect(ink)
     is_symmetric = rim.asymmetry() <= LIMITS.asymmetry
@@ -397,7 +397,7 @@ def _carries(ink: Mask, strokes: Mask, rim: Rim, *, for_certain: bool = False) -
         return True
     if is_long:
         return is_solid and len(holes) > 1 and any(_convexity(hole) < LIMITS.convex for hole in holes)
-    return is_solid and not for_certain and _may_be_digit(holes, strokes, filled, rim)
+    return is_solid and not for_certain and _may_be_digit(holes, strokes, hull_share, rim)
 
 
 def _is_long_tile(rim: Rim) -> bool:
@@ -433,33 +433,27 @@ def _are_carved(holes: list[Mask], strokes: Mask, rim: Rim) -> bool:
     hole = holes[0]
     if len(holes) > 1 and cv2.countNonZero(holes[1]) > LIMITS.loose * cv2.countNonZero(hole):
         return False  # two halves, as beside the slash of a zero
-    convexity = _convexity(filled(hole))
+    convexity = _convexity(without_holes(hole))
     loops = _loops(hole, strokes, rim)
     if len(loops) != 1:
         return bool(loops) or convexity < LIMITS.carved_convex
     return convexity < LIMITS.looped_convex or _off_centre(loops[0], rim) > LIMITS.loop_off_centre
 
 
-def filled(mask: Mask) -> Mask:
-    """Return a mask with all that it encloses."""
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return cv2.fillPoly(np.zeros_like(mask), outlines, 255)
-
-
 def _loops(hole: Mask, strokes: Mask, rim: Rim) -> list[Mask]:
     """Return the masks of the islands of ink in a hole that are not noise."""
-    parts = connected_components(cv2.bitwise_and(filled(hole), strokes))
+    parts = connected_components(cv2.bitwise_and(without_holes(hole), strokes))
     large = np.flatnonzero(parts.stats[:, 4] >= LIMITS.loop * cv2.contourArea(rim.hull)).tolist()
     return [parts.mask_of_one(index) for index in large]
 
 
-def _may_be_digit(holes: list[Mask], strokes: Mask, filled: float, rim: Rim) -> bool:
+def _may_be_digit(holes: list[Mask], strokes: Mask, hull_share: float, rim: Rim) -> bool:
     """Return whether holes in solid ink may be a digit. Ink without holes may carry one of another grey.
 
     Args:
         holes: The holes, the largest first.
         strokes: Mask of all strokes.
-        filled: Area of the ink, as a share of its hull's.
+        hull_share: Area of the ink, as a share of its hull's.
         rim: Rim of the ink.
     """
     if not 1 <= len(holes) <= LIMITS.max_holes:
@@ -472,7 +466,7 @@ def _may_be_digit(holes: list[Mask], strokes: Mask, filled: float, rim: Rim) -> 
     _, _, columns, rows = cv2.boundingRect(rim.hull)
     if max(width, height) < LIMITS.hole_length * min(rows, columns):
         return False
-    if _convexity(hole) < LIMITS.convex or (filled >= LIMITS.zero_hull_area and has_corners(rim.hull)):
+    if _convexity(hole) < LIMITS.convex or (hull_share >= LIMITS.zero_hull_area and has_corners(rim.hull)):
         return True
     if columns >= LIMITS.round * rows and _loops(hole, strokes, rim):
         return True

@@ -1,1 +1,1 @@
-"""Lines that somebody drew under, across or beside a digit, and that do not belong to it."""
+"""Lines that somebody drew under, around or across a digit, and that do not belong to it."""

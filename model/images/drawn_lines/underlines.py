@@ -59,11 +59,11 @@ class UnderlineLimits:
     """Maximum deviation of the lower edge of a line that touches from the straight line that fits it best (root mean
     square), as a share of its length. The foot of a two bends where the two meets it.
 
-    Of 2,000 twos of `benchmarks/surroundings.py --training --kinds plain`, 12 lost their foot without this limit and
-    `bent_pixels`, and were read as sevens. None does with them. Of 2,100 lines that touch, one more stays."""
+    Of 2,000 twos of `benchmarks/surroundings.py --training --kinds plain`, 12 lose their foot without this limit and
+    `bent_pixels`, and are read as sevens. None loses it with them. Of 2,100 lines that touch, one more stays."""
 
     bent_pixels: float = 0.35
-    """Deviation in pixels that is added to it, because edges are at whole pixels."""
+    """Deviation in pixels that is added to `bent`, because edges are at whole pixels."""
 
     covered: float = 0.95
     """Minimum share of columns in which the strokes end in the line."""
@@ -80,14 +80,14 @@ class UnderlineLimits:
     What lies under them is left as well, because nobody can tell it from them."""
 
     two_width: float = 0.72
-    """Maximum width of a narrow two, whose foot may be straight, as a share of its height. Only ones are as narrow with
-    a line under them, and a few sevens."""
+    """Maximum width of a narrow two, whose foot may be straight, as a share of its height. With a line under them, only
+    ones and a few sevens are as narrow."""
 
     two_line: float = 0.9
-    """Minimum thickness of that foot, in stroke widths: both are drawn with one pen."""
+    """Minimum thickness of that foot, in stroke widths, because one pen draws the foot and the other strokes."""
 
     two_meets: float = 0.4
-    """Part of that foot, from its left end, in which the two meets it, as a share of its length."""
+    """Part of that foot in which the two meets it, from its left end, as a share of its length."""
 
     bar: float = 0.3
     """Maximum width of a straight bar, as a share of its length. It is a one, which may lean."""

@@ -14,7 +14,8 @@ class HollowLimits:
     """What the inside of an outlined stroke looks like, as shares of the longer side of the digit.
 
     Chosen on MNIST's training digits, drawn as in `benchmarks/scruffy.py`: of 100 hollow digits these values fill about
-    three quarters, and of 250 each in thin lines, in clean strokes and from paint programs none.
+    three quarters, and of 250 each in thin lines, in clean strokes and from paint programs none. The kind
+    `outlined` of `benchmarks/surroundings.py --training` also draws bold print.
     """
 
     max_depth: float = 0.11
@@ -28,13 +29,16 @@ class HollowLimits:
     """Maximum width of the outline itself."""
 
     max_bold_depth: float = 0.16
-    """The same as `max_depth`, of a digit with holes in bold print, whose outlines have the shape of one."""
+    """The same as `max_depth`, if the outlines have the shape of a digit with holes in bold print."""
+
+    max_ring: float = 3
+    """Maximum width of the line around a hole, on both sides together, in line widths, besides two pixels."""
 
     tall: float = 1.15
     """Minimum height of a zero or an eight in outlines, as a share of its width. Most rings are not so tall."""
 
     convex: float = 0.95
-    """Area of the outer line, as a share of that of its hull, from which it may be a ring around a zero.
+    """Minimum area of the outer line, as a share of its hull's, if it may be a ring around a zero.
 
     Printed fours, sixes and nines have 0.74 to 0.86, and zeros 0.99."""
 
@@ -47,7 +51,7 @@ class HollowLimits:
 LIMITS = HollowLimits()
 
 _MAX_HOLES = 2
-_OUTER, _HOLE, _HOLE_LINE = 0, 2, 3  # depths of outlines: of all, of the line around a hole, and of what is in it
+_OUTER, _INNER, _HOLE, _HOLE_LINE = range(4)  # depths of edges: two of the line around all, two of one around a hole
 
 
 def filled(digit: Region) -> Region:
@@ -63,7 +67,7 @@ def filled(digit: Region) -> Region:
     if size < DETAILED_SIDE:
         return digit
     depths = _depths(digit.outlines[1])
-    if 1 not in depths:
+    if _INNER not in depths:
         return digit  # nothing is enclosed
     inside = _between(digit, depths)
     max_depth = LIMITS.max_bold_depth if _has_shape_of_bold_print(digit, depths) else LIMITS.max_depth
@@ -100,7 +104,7 @@ def _between(digit: Region, depths: list[int]) -> Mask:
     outlines, _ = digit.outlines
     inside = np.zeros_like(digit.within_bounds)
     for index, depth in enumerate(depths):
-        if depth % 4 == 1:  # the inner edge of an outer line; depth 2 is the outer edge of an inner line
+        if depth % 4 == _INNER:  # what is in a hole may have depths of four and more
             cv2.drawContours(inside, outlines, index, 255, cv2.FILLED)
     for index, depth in enumerate(depths):
         if depth % 4 == _HOLE:
@@ -130,28 +134,23 @@ def _deepest(mask: Mask) -> float:
 
 
 def _has_shape_of_bold_print(digit: Region, depths: list[int]) -> bool:
-    """Return whether outlines are one around all and one around each of one or two holes, as of 0, 4, 6, 8 and 9.
+    """Return whether one outline goes around all and one around each of one or two holes, as in 0, 4, 6, 8 and 9.
 
     Args:
         digit: The digit, not empty.
         depths: In how many others each of its outlines lies.
     """
     holes = [index for index, depth in enumerate(depths) if depth == _HOLE]
-    if not 1 <= len(holes) <= _MAX_HOLES or sorted(depths) != [
-        _OUTER,
-        1,
-        *[_HOLE] * len(holes),
-        *[_HOLE_LINE] * len(holes),
-    ]:
+    expected = [_OUTER, _INNER, *[_HOLE] * len(holes), *[_HOLE_LINE] * len(holes)]
+    if not 1 <= len(holes) <= _MAX_HOLES or sorted(depths) != expected:
         return False
     outlines, tree = digit.outlines
     _, _, width, height = digit.bounds
     boxes = [cv2.boundingRect(outlines[index]) for index in holes]
     inner = [cv2.boundingRect(outlines[int(tree[index, 2])]) for index in holes]
     line = strokes_width(digit.within_bounds, cv2.countNonZero(digit.within_bounds))
-    if any(
-        box[axis] - within[axis] > 3 * line + 2 for box, within in zip(boxes, inner, strict=True) for axis in (2, 3)
-    ):
+    widest = LIMITS.max_ring * line + 2
+    if any(box[axis] - within[axis] > widest for box, within in zip(boxes, inner, strict=True) for axis in (2, 3)):
         return False  # what is inside is more than a ring
     is_tall = height >= LIMITS.tall * width
     if len(holes) == _MAX_HOLES:

@@ -30,7 +30,7 @@ class JoiningLimits:
     area of a disc is 0.79 of its box."""
 
     min_solid: float = 0.7
-    """Minimum of the usual area of dots and dashes, as a share of the smallest rectangle around each. A disc has 0.79,
+    """Minimum of the median area of dots and dashes, as shares of the smallest rectangle around each. A disc has 0.79,
     and printed digits have less than 0.65."""
 
     max_pieces: int = 150
@@ -43,19 +43,19 @@ class JoiningLimits:
     """Maximum area of a piece, as a share of all of them."""
 
     max_usual: float = 0.22
-    """Maximum of the usual length of a piece, as a share of the longer side of all, where a few are longer."""
+    """Maximum of the median length of a piece, as a share of the longer side of all, if a few are longer."""
 
     max_few: float = 0.65
-    """Maximum length of these few."""
+    """Maximum length of each of these few, as a share of the same side."""
 
     max_few_area: float = 0.5
-    """Maximum area of these few, as a share of all pieces."""
+    """Maximum area of each of these few, as a share of all pieces."""
 
     max_aspect: float = 1.6
     """Maximum width of the pieces that are joined, as a share of their height. Wider ones are a word."""
 
     large: float = 0.5
-    """Minimum size of joined pieces, as a share of the largest ones, from which they may be a word."""
+    """Minimum size of joined pieces that may be a word, as a share of the size of the largest ones."""
 
     max_usual_gap: float = 3.0
     """Maximum of the usual gap between neighbours, as a share of the usual length of a piece. Dust has wider gaps."""
@@ -115,7 +115,11 @@ def _may_be_joined(pieces: MatLike) -> bool:
 
 
 def _is_word(stats: MatLike) -> bool:
-    """Return whether any of the large strokes that the pieces form is too wide for a digit."""
+    """Return whether any of the large strokes that the pieces form is too wide for a digit.
+
+    Args:
+        stats: Left, top, width, height and area of each stroke, int (n, 5).
+    """
     _, _, width, height, _ = stats.T
     size = np.maximum(width, height)
     is_wide = (size >= LIMITS.large * size.max()) & (width > LIMITS.max_aspect * height)
@@ -123,7 +127,11 @@ def _is_word(stats: MatLike) -> bool:
 
 
 def _are_small(stats: MatLike) -> bool:
-    """Return whether pieces are small and alike, or most of them are, as where a few dashes touch."""
+    """Return whether pieces are small and alike, or most of them are, because a few dashes touch.
+
+    Args:
+        stats: Left, top, width, height and area of each piece, int (n, 5).
+    """
     left, top, width, height, area = stats.T
     together = max(int((left + width).max() - left.min()), int((top + height).max() - top.min()))
     lengths = np.maximum(width, height)
@@ -145,13 +153,13 @@ def _are_round(stats: MatLike) -> bool:
 
 
 def _are_solid(outlines: Sequence[MatLike]) -> bool:
-    """Return whether most outlines are those of dots and dashes, and few those of bent strokes."""
+    """Return whether most outlines belong to dots and dashes, and few to bent strokes."""
     shares = [_solidity(outline) for outline in outlines]
     return float(np.median(shares)) >= LIMITS.min_solid
 
 
 def _solidity(outline: MatLike) -> float:
-    """Return the area in an outline, with its pixels, as a share of the smallest rectangle around it."""
+    """Return the area that an outline encloses, with its own pixels, as a share of the smallest rectangle around it."""
     _, (width, height), _ = cv2.minAreaRect(outline)
     return float((cv2.contourArea(outline) + len(outline) / 2 + 1) / ((width + 1) * (height + 1)))
 
