@@ -13,7 +13,11 @@ from model.images.raster import FULL, Components, Region, connected_components
 
 @dataclass(frozen=True, slots=True)
 class DividerLimits:
-    """What tells a line between two cells from a one."""
+    """What tells a line between two cells from a one.
+
+    Chosen with `benchmarks/surroundings.py --training --kinds table_cell form_cell divided_box rounded_box` and the
+    boxes of `benchmarks/several.py --training`.
+    """
 
     length: float = 0.9
     """Minimum length of a divider, as a share of the side of the box that it runs along. Its ends are cut off with the

@@ -128,7 +128,9 @@ class SurfaceLimits:
     """Minimum of the shorter side, as a share of the longer one. Ones are narrower."""
 
     long_tile: float = 0.15
-    """The same of a tile with several digits, above each other or side by side."""
+    """The same of a tile with several digits, above each other or side by side.
+
+    Chosen for four digits above each other, on "one tile" of `benchmarks/several.py --training`."""
 
     hole: float = 0.006
     """Minimum area of a hole, as a share of the hull's. Noise makes smaller ones."""

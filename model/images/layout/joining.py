@@ -14,9 +14,10 @@ from model.images.raster import DETAILED_SIDE, connected_components
 
 @dataclass(frozen=True, slots=True)
 class JoiningLimits:
-    """What a digit in dots or dashes looks like.
+    """What digits in dots or dashes look like.
 
-    Chosen on `benchmarks/scruffy.py --training --kinds dotted dashed`.
+    Chosen on `benchmarks/scruffy.py --training --kinds dotted dashed`, and on the numbers in dots and in dashes and the
+    single digits of `benchmarks/several.py --training`.
     """
 
     min_pieces: int = 6
@@ -63,6 +64,9 @@ class JoiningLimits:
     max_gap: float = 2.5
     """Maximum gap between two pieces that are joined, as a share of the usual gap."""
 
+    line: float = 0.6
+    """Width of the lines that join pieces, as a share of the usual width of a piece."""
+
     loop_gap: float = 1.3
     """Maximum gap, as a share of the usual one, that is closed although the pieces are joined already."""
 
@@ -94,7 +98,7 @@ def joined(drawn: Drawn, *, are_solid: bool = False) -> Drawn:
     ends = np.stack([_ends(outline[:, 0]) for outline in outlines])
     links = _links(ends, float(np.median(pieces[:, 2:4].max(axis=1))))
     lines = mask.copy()
-    width = max(1, round(float(np.median(pieces[:, 2:4].min(axis=1)) * 0.6)))
+    width = max(1, round(float(np.median(pieces[:, 2:4].min(axis=1)) * LIMITS.line)))
     for start, end in links:
         cv2.line(lines, start.tolist(), end.tolist(), 255, width)
     components = connected_components(lines)
