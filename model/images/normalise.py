@@ -307,10 +307,8 @@ def _arranged(drawn: Drawn, shapes: list[Bounds]) -> _Arranged:
     """
     if len(drawn.components.stats) == 1:  # most images: nothing can be divided, joined or left out
         return _Arranged(drawn, drawn.components.whole, None, 1.0)
-    if shapes:
-        return _Arranged(drawn, drawn.components.whole, divide_by_shapes(drawn, shapes), 1.0)
-    whole = joined(drawn, are_solid=True)
-    division = divide(whole)
+    whole = drawn if shapes else joined(drawn, are_solid=True)
+    division = divide_by_shapes(drawn, shapes) if shapes else divide(whole)
     if whole is drawn and (division is None or not division.certain):
         whole = joined(drawn)
         if whole is not drawn:

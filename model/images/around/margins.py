@@ -172,7 +172,7 @@ class _Card(NamedTuple):
 
 
 def _card(side: _Side, index: int, area: MatLike, *, is_upright: bool) -> _Card | None:
-    """Return the part of a card beside a margin along a side, or None where there is no margin.
+    """Return the part of a card that the margin along one side leaves, or None if that side has no margin.
 
     Args:
         side: Components of all strokes.

@@ -120,8 +120,10 @@ def _outline(components: Components, pieces: NDArray[np.bool_]) -> Outline | Non
     """Return the open circle that some components form around another one, or None where they form none."""
     line = components.mask_of(pieces)
     circle = _circle(line, int(np.count_nonzero(pieces)))
+    if circle is None:
+        return None
     rim = Rim.of(line)
-    if circle is None or rim is None:
+    if rim is None:
         return None
     ellipse, width = circle
     hole = ellipse.mask(line.shape)

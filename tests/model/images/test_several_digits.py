@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from model.errors import FailureCode, ImageError
+from model.images.doubts import DoubtCode
 from model.images.normalise import normalise, normalise_all
 from model.images.preprocess import preprocess, preprocess_all
 from tests.model.images.drawings import FIVE, SEVEN, drawing, encoded, shares_ink
@@ -238,3 +239,13 @@ def test_digits_above_each_other_on_one_tile_are_several(lines):
     """A tile may be several times as long as wide. Its holes are not those of an eight, because they are not round."""
     tile = np.pad(np.vstack([drawing(100, 60, line=line) for line in lines]), 8, constant_values=255)
     assert normalise_all(np.pad(255 - tile, 30, constant_values=255)).total == len(lines)
+
+
+def test_digits_in_shapes_are_doubtful_if_much_else_is_drawn():
+    """A solid bar beneath two circled digits has more ink than they have, and their readings do not include it."""
+    row = np.hstack([in_circle(drawing(100, 100, line=line)) for line in (FIVE, SEVEN)])
+    page = np.pad(row, ((10, 220), (20, 20)), constant_values=255)
+    normalised = normalise_all(cv2.rectangle(page, (30, 240), (230, 300), 20, -1))
+    assert normalised.total == 2
+    assert normalised.doubt is not None
+    assert normalised.doubt.code == DoubtCode.INK_LEFT_OUT
