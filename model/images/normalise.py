@@ -99,6 +99,7 @@ class Normalised(NamedTuple):
         in_row: Whether the parts stand beside each other with gaps between them, each about as tall as the others.
         is_one_large: Whether all parts but one are small.
         doubt: Reason to doubt any reading of the image, or None.
+        as_it_came: Whether the image followed the conventions already, or its negative did.
     """
 
     shown: NDArray[np.uint8]
@@ -108,6 +109,7 @@ class Normalised(NamedTuple):
     in_row: bool = False
     is_one_large: bool = False
     doubt: Doubt | None = None
+    as_it_came: bool = False
 
     @property
     def as_several(self) -> ImageError:
@@ -160,7 +162,7 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
         if even is not image:
             shown = conventional(even)
     if shown is not None:
-        return Normalised(shown, _NO_PARTS)
+        return Normalised(shown, _NO_PARTS, as_it_came=True)
     seen = _see(_first_view(even, observe), observe)
     shown = _shown(seen, observe)
     doubt = _doubt(seen)

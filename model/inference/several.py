@@ -4,7 +4,7 @@ The network learned to doubt two digits side by side, and it reads the halves of
 classifies the image as one digit, and each part as a digit: in one run, and only for the few doubtful images.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from model.images.fitting import SIDE
 from model.images.normalise import Normalised
 from model.images.preprocess import preprocess_all
 from model.inference.classifier import Predictions
+from model.inference.variants import Classify, Inputs, Readings, read_inputs
 
 _ONE, _ZERO = 1, 0
 
@@ -85,21 +86,25 @@ def shows_several(
     return weakest >= LIMITS.sure_part and not are_strokes
 
 
-def with_parts(images: NDArray[np.uint8], doubtful: Mapping[int, Normalised]) -> NDArray[np.uint8]:
-    """Return the images, and after them the parts of the doubtful ones, uint8 (m, 28, 28).
+def with_parts(inputs: Inputs, doubtful: Mapping[int, Normalised]) -> Inputs:
+    """Return the images, and after them the parts of the doubtful ones.
 
     Args:
-        images: Images, uint8 (n, 28, 28).
+        inputs: Images.
         doubtful: Images that may show several digits, by index.
     """
-    return np.concatenate([images, *(each.parts for each in doubtful.values())]) if doubtful else images
+    if not doubtful:
+        return inputs
+    images = np.concatenate([inputs.images, *(each.parts for each in doubtful.values())])
+    parts = np.ones(len(images) - len(inputs.images), bool)
+    return Inputs(images, np.concatenate([inputs.redrawn, parts]))
 
 
-def find_several(predictions: Predictions, doubtful: Mapping[int, Normalised], count: int) -> dict[int, range]:
+def find_several(readings: Readings, doubtful: Mapping[int, Normalised], count: int) -> dict[int, range]:
     """Decide which doubtful images show several digits.
 
     Args:
-        predictions: Predictions for what `with_parts` returned.
+        readings: What was read in what `with_parts` returned.
         doubtful: Images that may show several digits, or do so for certain, by index.
         count: Number of images without the parts.
 
@@ -110,11 +115,8 @@ def find_several(predictions: Predictions, doubtful: Mapping[int, Normalised], c
     start = count
     for index, each in doubtful.items():
         parts = range(start, start := start + len(each.parts))
-        read, digit, whole = (
-            predictions.at(parts),
-            int(predictions.digits[index]),
-            float(predictions.confidences[index]),
-        )
+        read, digit = readings.predictions.at(parts), int(readings.predictions.digits[index])
+        whole = float(readings.surest[index])  # a broken digit is read less surely in most of its variants
         if each.certain or shows_several(
             digit, whole, read.digits, read.confidences, in_row=each.in_row, is_one_large=each.is_one_large
         ):
@@ -139,7 +141,7 @@ class FilesRead:
     doubts: dict[int, Doubt]
 
 
-def read_files(classify: Callable[[NDArray[np.uint8]], Predictions], files: Iterable[bytes]) -> FilesRead:
+def read_files(classify: Classify, files: Iterable[bytes]) -> FilesRead:
     """Decode, normalise and classify files, as a worker does.
 
     Args:
@@ -147,26 +149,28 @@ def read_files(classify: Callable[[NDArray[np.uint8]], Predictions], files: Iter
         files: Bytes of the image files.
     """
     shown: list[NDArray[np.uint8]] = []
+    redrawn: list[bool] = []
     failures: dict[int, Failure] = {}
     doubtful: dict[int, Normalised] = {}
     doubts: dict[int, Doubt] = {}
     for index, file in enumerate(files):
-        image = np.zeros((SIDE, SIDE), np.uint8)
+        image, is_redrawn = np.zeros((SIDE, SIDE), np.uint8), False
         try:
             normalised = preprocess_all(file)
         except ImageError as fault:
             failures[index] = fault.failure
         else:
-            image = normalised.shown
+            image, is_redrawn = normalised.shown, not normalised.as_it_came
             if normalised.doubt is not None:
                 doubts[index] = normalised.doubt
             sort_out(index, normalised, failures, doubtful)
         shown.append(image)
+        redrawn.append(is_redrawn)
     images = np.stack(shown) if shown else np.zeros((0, SIDE, SIDE), np.uint8)
-    predictions = classify(with_parts(images, doubtful))
-    for index in find_several(predictions, doubtful, len(images)):
+    readings = read_inputs(classify, with_parts(Inputs(images, np.array(redrawn, bool)), doubtful))
+    for index in find_several(readings, doubtful, len(images)):
         failures[index] = doubtful[index].as_several.failure
-    return FilesRead(images, predictions.at(slice(len(images))), failures, doubts)
+    return FilesRead(images, readings.predictions.at(slice(len(images))), failures, doubts)
 
 
 def sort_out(index: int, normalised: Normalised, failures: dict[int, Failure], doubtful: dict[int, Normalised]) -> None:

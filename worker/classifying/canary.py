@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.errors import ModelError
 from model.inference.classifier import Predictions
 from model.inference.review import REVIEW_BELOW
+from model.inference.variants import Inputs, read_inputs
 from worker.classifying.faults import VersionFaults
 from worker.classifying.models import LoadedModel, Models
 from worker.contract.drift import AnswerDays, DayCounts
@@ -66,7 +67,7 @@ class CanaryMonitor:
     def observe(
         self,
         version: str,
-        images: NDArray[np.uint8],
+        inputs: Inputs,
         predictions: Predictions,
         failed: Iterable[int],
         *,
@@ -77,7 +78,7 @@ class CanaryMonitor:
 
         Args:
             version: Version that answered.
-            images: Images that it was given, uint8 (n, 28, 28).
+            inputs: Images that it was given.
             predictions: Its answers to the n images, in the same order.
             failed: Indices of images that could not be decoded. They are not counted.
             doubted: Indices of images whose picture gives a reason for doubt.
@@ -85,11 +86,11 @@ class CanaryMonitor:
                 ended a process before.
         """
         kept: slice | NDArray[np.intp] = slice(None)
-        doubts = np.zeros(len(images), bool)
+        doubts = np.zeros(len(predictions), bool)
         if doubted := [*doubted]:
             doubts[doubted] = True
         if failed := [*failed]:
-            kept = np.delete(np.arange(len(images)), failed)
+            kept = np.delete(np.arange(len(predictions)), failed)
         with self._guard:
             seen = self._seen.setdefault(version, [])
             seen.append((predictions.digits[kept], predictions.confidences[kept], doubts[kept]))
@@ -97,7 +98,8 @@ class CanaryMonitor:
                 self._count_seen()
         shadow = self._shadow
         if compare and shadow and shadow.before and shadow.version == version:
-            self._compare(version, shadow.before, images, predictions, np.arange(len(images))[kept][::SHADOW_EVERY])
+            rows = np.arange(len(predictions))[kept][::SHADOW_EVERY]
+            self._compare(version, shadow.before, inputs, predictions, rows)
 
     @property
     def is_watching(self) -> bool:
@@ -161,13 +163,13 @@ class CanaryMonitor:
         self,
         version: str,
         loaded: LoadedModel,
-        images: NDArray[np.uint8],
+        inputs: Inputs,
         predictions: Predictions,
         rows: NDArray[np.intp],
     ) -> None:
         try:
             with self._notes.classifying(loaded.version):
-                before = loaded.classifier.classify(images[rows])
+                before = read_inputs(loaded.classifier.classify, inputs.at(rows)).predictions
         except Exception:
             _log.exception("the version before %s failed on a sample of its images; the comparison ends", version)
             self._shadow = _Shadow(version, None)

@@ -8,15 +8,14 @@ from typing import TypeAlias
 
 import numpy as np
 from billiard.exceptions import SoftTimeLimitExceeded
-from numpy.typing import NDArray
 
 from model.errors import Failure, FailureCode, ImageError
 from model.images.decoding.pillow import MayBeCostly
 from model.images.doubts import Doubt
 from model.images.normalise import Normalised
 from model.images.preprocess import preprocess_all
-from model.inference.classifier import Predictions
 from model.inference.several import find_several, sort_out
+from model.inference.variants import Inputs, Readings
 from worker.classifying.answers import Answers
 from worker.contract.wire import SIDE, Batch
 
@@ -35,26 +34,26 @@ class ReadImages:
     """The images of a batch as the network takes them.
 
     Attributes:
-        images: uint8 (n, 28, 28), at least one; black where decoding failed.
+        inputs: n images, at least one; black where decoding failed.
         failures: Failures by index.
         doubtful: Images that may show several digits, by index. The network decides, unless it is certain.
         doubts: Doubts of the image path, by index.
         several: Whether all digits of an image are wanted. If not, an image with several is a failure.
     """
 
-    images: NDArray[np.uint8]
+    inputs: Inputs
     failures: dict[int, Failure]
     doubtful: dict[int, Normalised]
     doubts: dict[int, Doubt]
     several: bool
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.inputs.images)
 
     def first(self, count: int) -> "ReadImages":
         """Return the first images."""
         return ReadImages(
-            self.images[:count],
+            self.inputs.at(slice(count)),
             {index: failure for index, failure in self.failures.items() if index < count},
             {index: image for index, image in self.doubtful.items() if index < count},
             {index: doubt for index, doubt in self.doubts.items() if index < count},
@@ -63,7 +62,8 @@ class ReadImages:
 
     def add(self, index: int, image: Normalised) -> None:
         """Add an image, and note why it is doubtful, and whether it may show several digits or is refused for that."""
-        self.images[index] = image.shown
+        self.inputs.images[index] = image.shown
+        self.inputs.redrawn[index] = not image.as_it_came
         if image.doubt is not None:
             self.doubts[index] = image.doubt
         if self.several and len(image.parts) == image.total:
@@ -76,10 +76,10 @@ class ReadImages:
         else:
             sort_out(index, image, self.failures, self.doubtful)
 
-    def answers(self, predictions: Predictions) -> Answers:
-        """Return the answers, given the predictions for the images and, after them, for the parts of doubtful ones."""
-        count = len(self.images)
-        found = find_several(predictions, self.doubtful, count)
+    def answers(self, readings: Readings) -> Answers:
+        """Return the answers, given what was read in the images and, after them, in the parts of doubtful ones."""
+        predictions, count = readings.predictions, len(self)
+        found = find_several(readings, self.doubtful, count)
         if self.several:
             return Answers(predictions, count, self.failures, found, self.doubts)
         refused = {index: self.doubtful[index].as_several.failure for index in found}
@@ -101,7 +101,7 @@ def read(batch: Batch, seconds: float, preprocess: Preprocess = preprocess_all) 
     if isinstance(batch.images, np.ndarray):
         drawn = batch.images.reshape(len(batch), -1).any(axis=1)
         blank = {} if drawn.all() else dict.fromkeys(np.flatnonzero(~drawn).tolist(), _BLANK)
-        return ReadImages(batch.images, blank, {}, {}, batch.several)
+        return ReadImages(Inputs(batch.images, np.zeros(len(batch), bool)), blank, {}, {}, batch.several)
     return _decode(batch.images, seconds, preprocess, several=batch.several)
 
 
@@ -118,7 +118,8 @@ def _decode(files: tuple[bytes, ...], seconds: float, preprocess: Preprocess, *,
         The images of the first n files, at least one.
     """
     deadline = time.monotonic() + seconds
-    read = ReadImages(np.zeros((len(files), SIDE, SIDE), np.uint8), {}, {}, {}, several)
+    blank = np.zeros((len(files), SIDE, SIDE), np.uint8)
+    read = ReadImages(Inputs(blank, np.zeros(len(files), bool)), {}, {}, {}, several)
     parts = 0
     for index, file in enumerate(files):
         if index and (time.monotonic() > deadline or parts > MAX_PARTS):

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from functools import partial
 
 import cv2
-import numpy as np
 from billiard.exceptions import SoftTimeLimitExceeded
-from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
 from model.errors import DigitmillError, ModelError, NotTried
 from model.inference.apart import classify_apart
-from model.inference.classifier import Classifier, Predictions
+from model.inference.classifier import Classifier
 from model.inference.several import with_parts
+from model.inference.variants import Inputs, Readings, read_inputs
 from worker.classifying.answers import Answers
 from worker.classifying.canary import CanaryMonitor
 from worker.classifying.models import LoadedModel, Models
@@ -82,29 +81,30 @@ class ModelRunner:
             ModelError: The model failed. That does not count against the images.
             SoftTimeLimitExceeded: The batch took too long, perhaps because of its images.
         """
-        images, answered = with_parts(read.images, read.doubtful), len(read.images) - len(read.failures)
-        if model.content and suspect and len(images):
-            run = partial(classify_apart, model.version, model.content, model.temperature, images)
+        inputs, answered = with_parts(read.inputs, read.doubtful), len(read) - len(read.failures)
+        if model.content and suspect and len(read):
+            apart = partial(classify_apart, model.version, model.content, model.temperature)
+            run = partial(read_inputs, apart, inputs)
             answers = read.answers(self._run(model.version, run, images=answered, proven=True))
             if counted:
-                self._observe(model.version, images, answers, compare=False)
+                self._observe(model.version, inputs, answers, compare=False)
             return answers
         with self._notes.classifying(model.version):
-            run = partial(model.classifier.classify, images)
+            run = partial(read_inputs, model.classifier.classify, inputs)
             answers = read.answers(self._run(model.version, run, images=answered, proven=False))
             if counted:
-                self._observe(model.version, images, answers, compare=True)
+                self._observe(model.version, inputs, answers, compare=True)
         return answers
 
-    def _observe(self, version: str, images: NDArray[np.uint8], answers: Answers, *, compare: bool) -> None:
+    def _observe(self, version: str, inputs: Inputs, answers: Answers, *, compare: bool) -> None:
         """Show the canary monitor one image and one prediction for each image of a batch, also where it is a number."""
         seen = answers.least_certain
         predictions = answers.predictions.at(seen)
         self._canary.observe(
-            version, images[seen], predictions, answers.failures, doubted=answers.doubts, compare=compare
+            version, inputs.at(seen), predictions, answers.failures, doubted=answers.doubts, compare=compare
         )
 
-    def _run(self, version: str, run: Callable[[], Predictions], *, images: int, proven: bool) -> Predictions:
+    def _run(self, version: str, run: Callable[[], Readings], *, images: int, proven: bool) -> Readings:
         """Run a version on some images.
 
         Args:

@@ -7,6 +7,7 @@ import pytest
 
 from model.cards.card import BASELINE, Card
 from model.inference.review import REVIEW_BELOW
+from model.inference.variants import Inputs
 from tests.support.models import spoiled
 from worker.classifying.canary import SHADOW_EVERY, CanaryMonitor
 from worker.classifying.models import Models
@@ -47,7 +48,8 @@ def classify(models, canary):
 
     def run(version, images, failed=(), doubted=()):
         predictions = models(version).classifier.classify(images)
-        canary.observe(version, images, predictions, failed, doubted=doubted)
+        inputs = Inputs(images, np.zeros(len(images), bool))
+        canary.observe(version, inputs, predictions, failed, doubted=doubted)
         return predictions
 
     return run
