@@ -42,14 +42,14 @@ LIMITS = VariantLimits()
 
 
 def _maps(limits: VariantLimits) -> NDArray[np.float32]:
-    """Return the affine maps of the variants, in pixels, float32 (n, 2, 3)."""
     centre = (SIDE - 1) / 2
     moved = [[[1, 0, right * by], [0, 1, down * by]] for by in limits.moves for right in (-1, 1) for down in (-1, 1)]
     slanted = [[[1, slant, -slant * centre], [0, 1, 0]] for slant in (-limits.slant, limits.slant)]
     return np.array(moved + slanted, np.float32)
 
 
-_MAPS = _maps(LIMITS)
+MAPS = _maps(LIMITS)
+"""Affine maps of the variants, in pixels, float32 (n, 2, 3). With each map, they contain its inverse."""
 
 
 class Inputs(NamedTuple):
@@ -95,9 +95,9 @@ def read_inputs(classify: Classify, inputs: Inputs) -> Readings:
     unsure = np.flatnonzero(inputs.redrawn & (first.confidences < LIMITS.sure))
     if not len(unsure):
         return Readings(first, first.confidences)
-    varied = classify(_variants(inputs.images[unsure])).probabilities.reshape(len(unsure), len(_MAPS), -1)
+    varied = classify(_variants(inputs.images[unsure])).probabilities.reshape(len(unsure), len(MAPS), -1)
     probabilities = first.probabilities.copy()
-    probabilities[unsure] = (probabilities[unsure] + varied.sum(axis=1)) / np.float32(len(_MAPS) + 1)
+    probabilities[unsure] = (probabilities[unsure] + varied.sum(axis=1)) / np.float32(len(MAPS) + 1)
     answers = Predictions.of(probabilities)
     before = first.probabilities[np.arange(len(first)), answers.digits]
     return Readings(answers, np.maximum(answers.confidences, before))
@@ -105,8 +105,8 @@ def read_inputs(classify: Classify, inputs: Inputs) -> Readings:
 
 def _variants(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return all variants of each image, uint8 (n × variants, 28, 28)."""
-    variants = np.empty((len(images), len(_MAPS), SIDE, SIDE), np.uint8)
+    variants = np.empty((len(images), len(MAPS), SIDE, SIDE), np.uint8)
     for image, drawn in zip(images, variants, strict=True):
-        for change, variant in zip(_MAPS, drawn, strict=True):
+        for change, variant in zip(MAPS, drawn, strict=True):
             cv2.warpAffine(image, change, (SIDE, SIDE), dst=variant, flags=cv2.INTER_LINEAR)
     return variants.reshape(-1, SIDE, SIDE)

@@ -1,12 +1,13 @@
 """Run a whole training: first the teacher networks, if the recipe has any, then the network, which distils from them.
 
 G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
+In its last epochs the network may distil from itself: from its mean opinion of several variants of each image.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from model.data.digits import Digits, sha256
 from model.errors import UsageError
 from model.inference.calibration import softmax
 from model.network.network import build, build_teacher, dump_weights, interpolate, logits
+from model.network.variants import averaging_variants
 from model.training.batches import Batches
 from model.training.checkpoint import Checkpoint
 from model.training.duration import Duration
@@ -93,11 +95,47 @@ def fit(
     if start is not None:
         teachers = [start]
     else:
-        teachers = [training.train_network(build_teacher, number)[0] for number in range(1, recipe.teachers + 1)]
-    network, epochs = training.train_network(lambda dropout=0.0: build(dropout, start), teachers=teachers)
+        teachers = [
+            training.train_network(_Phase.of_teacher(recipe, number), build_teacher)[0]
+            for number in range(1, recipe.teachers + 1)
+        ]
+    network, epochs = training.train_network(_Phase.of_network(recipe), lambda dropout: build(dropout, start), teachers)
     if start is not None:
         interpolate(start, network, recipe.blend)
+    if recipe.variant_epochs:
+        trained = network
+        network, later = training.train_network(
+            _Phase.with_variants(recipe), lambda dropout: build(dropout, trained), [training.asked_in_variants(trained)]
+        )
+        epochs = epochs + later
     return network, epochs
+
+
+class _Phase(NamedTuple):
+    """A part of a training: the training of one teacher, or of the network, with one learning rate."""
+
+    name: str  # of the network in reports
+    file: str  # of its checkpoint, without the suffix
+    teacher: int  # number of the teacher, from 1, or 0 for the network
+    seed: int  # no other phase has it
+    earlier: int  # number of epochs that the network had before
+    epochs: int
+    learning_rate: float
+    dropout: float
+
+    @classmethod
+    def of_teacher(cls, recipe: Recipe, number: int) -> "_Phase":
+        name, file, rate = f"teacher {number}", f"teacher-{number}", recipe.learning_rate
+        return cls(name, file, number, number, 0, recipe.teacher_epochs, rate, recipe.teacher_dropout)
+
+    @classmethod
+    def of_network(cls, recipe: Recipe) -> "_Phase":
+        return cls(NETWORK, NETWORK, 0, 0, 0, recipe.epochs, recipe.learning_rate, recipe.dropout)
+
+    @classmethod
+    def with_variants(cls, recipe: Recipe) -> "_Phase":
+        seed, rate = recipe.teachers + 1, recipe.variant_learning_rate
+        return cls(NETWORK, "variants", 0, seed, recipe.epochs, recipe.variant_epochs, rate, recipe.dropout)
 
 
 class _Training:
@@ -126,49 +164,57 @@ class _Training:
         # A refinement copies logits, which bfloat16 would round.
         self._policy = FULL if recipe.refines else fastest()
         inputs = json.dumps(
-            [sha256(train, validation), asdict(recipe), seed, weights, taught, tf.__version__, self._policy]
+            [sha256(train, validation), dataclasses.asdict(recipe), seed, weights, taught, tf.__version__, self._policy]
         )
         self._identity = hashlib.sha256(inputs.encode()).hexdigest()
         self._duration = Duration(recipe, len(train), judged)
 
+    def asked_in_variants(self, network: keras.Model) -> keras.Model:
+        """Return a teacher that gives a network's mean opinion of several variants of each image."""
+        with computing_in(self._policy):
+            return averaging_variants(build(start=network))
+
     def train_network(
-        self, make: Callable[..., keras.Model], number: int = 0, teachers: Sequence[keras.Model] = ()
+        self, phase: _Phase, make: Callable[[float], keras.Model], teachers: Sequence[keras.Model] = ()
     ) -> tuple[keras.Model, list[Epoch]]:
-        """Train one network and return it with its epochs.
+        """Train one network in one phase, and return it with the phase's epochs.
 
         Args:
-            make: Function that builds the network. Its only argument is the dropout, 0 by default.
-            number: Number of the teacher, from 1, or 0 for the network that the training is for.
+            phase: Phase.
+            make: Function that builds the network with a dropout.
             teachers: Trained networks from which it distils.
         """
-        name = f"teacher {number}" if number else NETWORK
-        epochs = self._recipe.teacher_epochs if number else self._recipe.epochs
-        seed = 1000 * self._seed + number
+        seed = 1000 * self._seed + phase.seed
         keras.utils.set_random_seed(seed)
         with computing_in(self._policy):
-            network = make(self._recipe.teacher_dropout if number else self._recipe.dropout)
+            network = make(phase.dropout)
         # A teacher's average gives opinions on every batch. The network's is the result, and nothing rounds it.
-        with computing_in(self._policy if number else FULL):
-            average = make()
+        with computing_in(self._policy if phase.teacher else FULL):
+            average = make(0.0)
         trainer = NetworkTrainer(
             network,
             average,
             Batches(self._train, self._recipe, seed, self._taught, self._doubts),
-            self._recipe,
-            epochs=epochs,
+            dataclasses.replace(self._recipe, learning_rate=phase.learning_rate),
+            epochs=phase.epochs,
             teachers=teachers,
-            checkpoint=Checkpoint(self._checkpoints / f"{name.replace(' ', '-')}.safetensors", self._identity)
+            checkpoint=Checkpoint(self._checkpoints / f"{phase.file}.safetensors", self._identity)
             if self._checkpoints
             else None,
         )
 
         def on_step(done: float) -> None:
-            left = self._duration.seconds_left(number, done)
+            left = self._duration.seconds_left(phase.teacher, phase.earlier + done)
             if left is not None:
                 self._on_time_left(left)
 
-        def report(epoch: Epoch) -> None:
-            left = self._duration.seconds_left(number, epoch.number)
-            self._on_epoch(EpochReport(name, epochs, epoch, left))
+        def numbered(epoch: Epoch) -> Epoch:
+            return dataclasses.replace(epoch, number=phase.earlier + epoch.number)
 
-        return trainer.average, trainer.run(self._validation, report, on_step)
+        def report(epoch: Epoch) -> None:
+            left = self._duration.seconds_left(phase.teacher, phase.earlier + epoch.number)
+            epochs = phase.epochs if phase.teacher else self._recipe.epochs + self._recipe.variant_epochs
+            self._on_epoch(EpochReport(phase.name, epochs, numbered(epoch), left))
+
+        epochs = trainer.run(self._validation, report, on_step)
+        return trainer.average, [numbered(epoch) for epoch in epochs]

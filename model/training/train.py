@@ -115,7 +115,7 @@ def train(
         taught=taught,
         checkpoints=checkpoints,
     )
-    is_complete = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs
+    is_complete = len(seconds) == recipe.teachers * recipe.teacher_epochs + recipe.epochs + recipe.variant_epochs
     model = to_int8(network, training.images[:CALIBRATION_IMAGES])
     files = {MODEL: model, WEIGHTS: dump_weights(network), CURVES: draw(epochs)}
     hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}

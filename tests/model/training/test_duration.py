@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from model.training.duration import DOUBTING, JUDGING, LOADING, PREPARING, TEACHER, Duration
+from model.training.duration import DOUBTING, JUDGING, LOADING, PREPARING, TEACHER, VARIANTS, Duration
 from model.training.recipe import Recipe
 from tests.support.clock import Clock
 
@@ -24,13 +24,14 @@ def test_nothing_is_known_before_there_is_a_speed():
 
 @pytest.mark.parametrize("speed", [1_000, 50_000])
 def test_at_an_even_speed_the_estimate_is_right(speed):
-    """It covers the teachers, the network and judging, from the second step on, at any speed."""
-    recipe = Recipe(epochs=5, teachers=2, teacher_epochs=3)
+    """It covers the teachers, the network, its variants and judging, from the second step on, at any speed."""
+    recipe = Recipe(epochs=5, teachers=2, teacher_epochs=3, variant_epochs=2)
     clock = Clock()
     duration = Duration(recipe, IMAGES, JUDGED, clock=clock)
-    network = (duration.cost - JUDGING * JUDGED - 6 * TEACHER * IMAGES) / 5
+    variants = (1 + VARIANTS) * IMAGES
+    network = (duration.cost - JUDGING * JUDGED - 6 * TEACHER * IMAGES - 2 * variants) / 5
     steps = [(teacher, epochs / 2, TEACHER * IMAGES / 2) for teacher in (1, 2) for epochs in range(1, 7)]
-    steps += [(0, epochs / 2, network / 2) for epochs in range(1, 11)]
+    steps += [(0, epochs / 2, (network if epochs <= 10 else variants) / 2) for epochs in range(1, 15)]
     left = []
     for teacher, epochs, cost in steps:
         clock.now += cost / speed

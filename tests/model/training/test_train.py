@@ -85,11 +85,12 @@ def test_the_same_seed_gives_the_same_network(fit, network, samples):
 def test_progress_by_epoch(fit, samples):
     """The callback gets each epoch of each network once, in order, with the time left until the model is judged."""
     reports: list[EpochReport] = []
-    recipe = dataclasses.replace(ONE_EPOCH, epochs=3, teachers=2, teacher_epochs=1)
+    recipe = dataclasses.replace(ONE_EPOCH, epochs=2, teachers=2, teacher_epochs=1, variant_epochs=1)
     _, epochs = fit(samples.train[:32], samples.test[:16], recipe, seed=1, on_epoch=reports.append, judged=8)
     assert [each.epoch for each in reports[2:]] == epochs
     order = [(each.network, each.epoch.number, each.epochs) for each in reports]
     assert order == [("teacher 1", 1, 1), ("teacher 2", 1, 1), ("network", 1, 3), ("network", 2, 3), ("network", 3, 3)]
+    assert [each.ends_training for each in reports] == [False] * 4 + [True]
     left = [each.seconds_left for each in reports if each.seconds_left is not None]
     assert len(left) >= 4  # nothing is known after a first epoch of one step
     assert min(left) > 0
@@ -99,7 +100,7 @@ def test_progress_by_epoch(fit, samples):
 def test_a_stopped_training_is_resumed(fit, network, samples, tmp_path):
     """A training that is stopped after each epoch of each network, and resumed, ends with the same weights."""
     few, validation = samples.train[:32], samples.test[:16]
-    recipe = dataclasses.replace(ONE_EPOCH, epochs=2, teachers=1, teacher_epochs=1)
+    recipe = dataclasses.replace(ONE_EPOCH, epochs=1, teachers=1, teacher_epochs=1, variant_epochs=1)
     whole, curve = fit(few, validation, recipe, seed=3)
     reached = []
 
@@ -114,6 +115,17 @@ def test_a_stopped_training_is_resumed(fit, network, samples, tmp_path):
     resumed, resumed_curve = fit(few, validation, recipe, seed=3, on_epoch=stop, checkpoints=tmp_path)
     assert network.dump_weights(resumed) == network.dump_weights(whole)
     assert [epoch.loss for epoch in resumed_curve] == [epoch.loss for epoch in curve]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_last_epochs_start_with_what_was_trained(fit, network, samples):
+    """With a learning rate of 0 they change nothing. With another one, they do."""
+    few, validation = samples.train[:64], samples.test[:16]
+    before, _ = fit(few, validation, ONE_EPOCH, seed=1)
+    nothing = dataclasses.replace(ONE_EPOCH, variant_epochs=1, variant_learning_rate=0.0)
+    something = dataclasses.replace(nothing, variant_learning_rate=1e-3)
+    after = [network.dump_weights(fit(few, validation, recipe, seed=1)[0]) for recipe in (nothing, something)]
+    assert after[0] == network.dump_weights(before) != after[1]
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -478,6 +490,9 @@ def test_other_settings_are_refused(setting, tmp_path, capsys):
         {"teachers": -1},
         {"learning_rate": -1.0},
         {"learning_rate": float("nan")},
+        {"variant_epochs": -1},
+        {"variant_learning_rate": float("inf")},
+        {"refines": True, "variant_epochs": 1},
         {"fidelity": -1.0},
         {"dropout": 1.5},
         {"averaging": 1.0},
