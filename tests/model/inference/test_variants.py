@@ -22,16 +22,22 @@ def distorted(samples):
     return Digits(distort(np.tile(digits.images, (3, 1, 1)), FAR, np.random.default_rng(1)), np.tile(digits.labels, 3))
 
 
+class Counting:
+    """Classifies with a classifier, and counts the images of each call."""
+
+    def __init__(self, classifier):
+        self.counts = []
+        self._classifier = classifier
+
+    def __call__(self, images):
+        self.counts.append(len(images))
+        return self._classifier.classify(images)
+
+
 @pytest.fixture
 def classified(baseline):
     """A function that classifies with the baseline, and the numbers of images in its calls."""
-
-    def classify(images):
-        classify.counts.append(len(images))
-        return baseline.classify(images)
-
-    classify.counts = []
-    return classify
+    return Counting(baseline)
 
 
 def inputs(images, *, redrawn=True):
