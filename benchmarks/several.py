@@ -29,6 +29,7 @@ from model.images.preprocess import preprocess_all
 from model.inference.classifier import Classifier
 from model.inference.review import REVIEW_BELOW
 from model.inference.several import FilesRead, read_files
+from model.inference.variants import Inputs, read_inputs
 
 GAPS = (0.1, 0.3, 0.6, 1.0, 1.5)
 """Gaps between digits, in digit widths."""
@@ -111,7 +112,8 @@ def _print_row(
     for index in np.flatnonzero(found):
         normalised = preprocess_all(files[index])
         counted[index] = normalised.total == len(numbers[index])
-        right[index] = classifier.classify(normalised.parts).digits.tolist() == numbers[index]
+        parts = Inputs(normalised.parts, np.ones(len(normalised.parts), bool))
+        right[index] = read_inputs(classifier.classify, parts).predictions.digits.tolist() == numbers[index]
     pairs = np.array([len(number) == 2 for number in numbers])
     one = answers.confidences >= REVIEW_BELOW
     by_gap = "".join(f"{found[gaps == gap].mean():>8.1%}" for gap in GAPS if (gaps == gap).any())

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from math import inf
+from math import inf, nan
 from typing import NamedTuple, cast
 
 import cv2
@@ -18,6 +18,8 @@ from model.errors import DigitmillError, FailureCode, ImageError, UsageError
 from model.images.preprocess import preprocess_all
 from model.images.raster import Grey
 from model.images.stages import Stage
+from model.inference.predictions import Predictions
+from model.inference.variants import Inputs, read_inputs
 from producer.calls.client import Client
 from producer.jobs.results import Results
 from producer.sources import ImageContent, Source
@@ -35,12 +37,16 @@ ASKING_SECONDS = 10.0
 _SAME = 0.02  # greatest difference between two answers of one version to one image, on machines of different kinds
 
 
+_UNKNOWN = (nan,) * 10
+
+
 class Picture(NamedTuple):
     """One image of a job for people to look at."""
 
     seen: Grey  # (28, 28) as the network saw it, light ink on black, or (28, 28 · n) for n digits side by side
     original: bytes | None = None  # WebP; None if the network saw the numbers of an array as they are
     probabilities: tuple[float, ...] | None = None  # of the digits 0 to 9, or None if they are unknown
+    redrawn: bool = False  # whether normalisation drew it anew, so that a worker reads variants if it is not sure
 
 
 @dataclass(slots=True)
@@ -100,21 +106,32 @@ class PictureReader:
                 by_version[results.models[index]].append(index)
         found = dict(pictures)
         for version, indices in by_version.items():
-            asked = self._ask(version, [pictures[index].seen for index in indices])
+            asked = self._ask(version, [pictures[index] for index in indices])
             for index, shares in zip(indices, asked, strict=False):
-                if shares and abs(shares[results.digits[index]] - results.confidences[index]) <= _SAME:
+                if abs(shares[results.digits[index]] - results.confidences[index]) <= _SAME:
                     found[index] = pictures[index]._replace(probabilities=shares)
         return found
 
-    def _ask(self, version: str, images: Sequence[Grey]) -> list[tuple[float, ...] | None]:
-        """Return the probabilities that a version gives each image, or [] if no worker says them."""
+    def _ask(self, version: str, pictures: Sequence[Picture]) -> list[tuple[float, ...]]:
+        """Return the probabilities that a version gives each image, or [] if no worker says them.
+
+        Those of an image that a worker refuses are not numbers.
+        """
         if self.mill is None:
             return []
         try:
             # The job has counted these images, and they are the doubtful ones: twice, they would look like a drift.
             with Client(self.mill, timeout=ASKING_SECONDS, model=version, counted=False) as client:
-                futures = [client.send(cast("NDArray[np.uint8]", image)) for image in images]
-                return [future.result().probabilities for future in futures]
+
+                def classify(images: NDArray[np.uint8]) -> Predictions:
+                    futures = [client.send(image) for image in images]
+                    return Predictions.of(
+                        np.array([future.result().probabilities or _UNKNOWN for future in futures], np.float32)
+                    )
+
+                seen = np.stack([cast("NDArray[np.uint8]", picture.seen) for picture in pictures])
+                read = read_inputs(classify, Inputs(seen, np.array([picture.redrawn for picture in pictures])))
+                return [tuple(shares) for shares in read.predictions.probabilities.tolist()]
         except UsageError:  # the mill does not have this version any more
             return []
         except DigitmillError:
@@ -131,7 +148,8 @@ def _picture(content: ImageContent, *, several: bool) -> Picture | None:
     except ImageError:
         return None
     parts = list(normalised.parts[:MAX_SHOWN_PARTS])
-    return Picture(np.hstack(parts) if parts and several else normalised.shown, _reduced(stages[Stage.IMAGE]))
+    seen = np.hstack(parts) if parts and several else normalised.shown
+    return Picture(seen, _reduced(stages[Stage.IMAGE]), redrawn=not normalised.in_form)
 
 
 def _reduced(image: MatLike) -> bytes:

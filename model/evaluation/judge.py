@@ -47,7 +47,8 @@ from model.evaluation.mnist_c import MNIST_C
 from model.evaluation.robustness import as_files, directly, evenly, robustness, whole_robustness
 from model.evaluation.unseen import UNSEEN
 from model.inference.calibration import fit_temperature, softmax
-from model.inference.classifier import Classifier, Predictions, require_litert
+from model.inference.classifier import Classifier, require_litert
+from model.inference.predictions import Predictions
 from model.network.saving import writing
 from model.network.tensorflow_import import import_tensorflow
 from model.printable import printable

@@ -99,7 +99,8 @@ class Normalised(NamedTuple):
         in_row: Whether the parts stand beside each other with gaps between them, each about as tall as the others.
         is_one_large: Whether all parts but one are small.
         doubt: Reason to doubt any reading of the image, or None.
-        as_it_came: Whether the image followed the conventions already, or its negative did.
+        in_form: Whether the image, its negative, or the image with its inverted bands put right already followed the
+            conventions.
     """
 
     shown: NDArray[np.uint8]
@@ -109,7 +110,7 @@ class Normalised(NamedTuple):
     in_row: bool = False
     is_one_large: bool = False
     doubt: Doubt | None = None
-    as_it_came: bool = False
+    in_form: bool = False
 
     @property
     def as_several(self) -> ImageError:
@@ -162,7 +163,7 @@ def normalise_all(image: Grey, observe: StageObserver = ignore_stage) -> Normali
         if even is not image:
             shown = conventional(even)
     if shown is not None:
-        return Normalised(shown, _NO_PARTS, as_it_came=True)
+        return Normalised(shown, _NO_PARTS, in_form=True)
     seen = _see(_first_view(even, observe), observe)
     shown = _shown(seen, observe)
     doubt = _doubt(seen)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import ModelError
-from model.inference.classifier import Predictions
 from model.inference.limited_process import run_limited
+from model.inference.predictions import Predictions
 
 
 class Timed(NamedTuple):

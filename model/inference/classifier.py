@@ -1,8 +1,6 @@
 """Classify images with an exported model: tens of thousands of images a second on one core, by LiteRT and NumPy."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +8,7 @@ from numpy.typing import NDArray
 from model.cards.card import BASELINE, read_model
 from model.errors import ModelError, required_extra
 from model.inference.calibration import softmax
+from model.inference.predictions import Predictions
 from model.stderr import without_chatter
 
 try:
@@ -33,35 +32,6 @@ def require_litert() -> None:
     """
     with required_extra("LiteRT", "worker"):
         import ai_edge_litert.interpreter  # noqa: F401
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """A classifier's predictions for n images, in their order.
-
-    Attributes:
-        digits: Most probable digits, uint8 (n,).
-        confidences: Probabilities of these digits, float32 (n,), 0 to 1.
-        probabilities: Probabilities of all digits, float32 (n, 10). Each row sums to 1.
-    """
-
-    digits: NDArray[np.uint8]
-    confidences: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, probabilities: NDArray[np.float32]) -> "Predictions":
-        """Return the predictions that these probabilities make, float32 (n, 10)."""
-        return cls(probabilities.argmax(axis=1).astype(np.uint8), probabilities.max(axis=1), probabilities)
-
-    def __len__(self) -> int:
-        return len(self.digits)
-
-    def at(self, images: slice | Sequence[int] | NDArray[np.intp]) -> "Predictions":
-        """Return the predictions for some of the images, by their indices."""
-        if not isinstance(images, slice):
-            images = np.asarray(images, np.intp)
-        return Predictions(self.digits[images], self.confidences[images], self.probabilities[images])
 
 
 class Classifier:

@@ -1,7 +1,7 @@
 """Decide with the network whether an image shows several digits, where the arrangement of its strokes leaves doubt.
 
 The network learned to doubt two digits side by side, and it reads the halves of a zero less surely than the zero. So it
-classifies the image as one digit, and each part as a digit: in one run, and only for the few doubtful images.
+classifies the image as one digit, and each part as a digit: together, and only for the few doubtful images.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from model.images.doubts import Doubt
 from model.images.fitting import SIDE
 from model.images.normalise import Normalised
 from model.images.preprocess import preprocess_all
-from model.inference.classifier import Predictions
+from model.inference.predictions import Predictions
 from model.inference.variants import Classify, Inputs, Readings, read_inputs
 
 _ONE, _ZERO = 1, 0
@@ -116,7 +116,7 @@ def find_several(readings: Readings, doubtful: Mapping[int, Normalised], count: 
     for index, each in doubtful.items():
         parts = range(start, start := start + len(each.parts))
         read, digit = readings.predictions.at(parts), int(readings.predictions.digits[index])
-        whole = float(readings.surest[index])  # a broken digit is read less surely in most of its variants
+        whole = float(readings.surest[index])  # most variants of a broken digit are read less surely
         if each.certain or shows_several(
             digit, whole, read.digits, read.confidences, in_row=each.in_row, is_one_large=each.is_one_large
         ):
@@ -160,10 +160,10 @@ def read_files(classify: Classify, files: Iterable[bytes]) -> FilesRead:
         except ImageError as fault:
             failures[index] = fault.failure
         else:
-            image, is_redrawn = normalised.shown, not normalised.as_it_came
             if normalised.doubt is not None:
                 doubts[index] = normalised.doubt
             sort_out(index, normalised, failures, doubtful)
+            image, is_redrawn = normalised.shown, not normalised.in_form and index not in failures
         shown.append(image)
         redrawn.append(is_redrawn)
     images = np.stack(shown) if shown else np.zeros((0, SIDE, SIDE), np.uint8)

@@ -1,4 +1,4 @@
-"""A teacher that asks a network about several variants of each image, and gives its mean opinion.
+"""A teacher that asks a network about each image and its variants, and gives the mean opinion.
 
 I. Radosavovic et al., "Data Distillation: Towards Omni-Supervised Learning", https://arxiv.org/abs/1712.04440.
 """
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from model.inference.variants import MAPS
+from model.images.variants import MAPS
 
 _LEAST = 1e-7
 """Least probability of a digit, so that its logarithm is finite."""

@@ -1,7 +1,7 @@
 """Run a whole training: first the teacher networks, if the recipe has any, then the network, which distils from them.
 
 G. Hinton, O. Vinyals, J. Dean, "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
-In its last epochs the network may distil from itself: from its mean opinion of several variants of each image.
+In its last epochs the network may distil from itself: from the mean opinion that it had of each image and its variants.
 """
 
 import dataclasses

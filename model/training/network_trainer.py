@@ -23,7 +23,7 @@ class NetworkTrainer:
     """The trainer of one network.
 
     Args:
-        network: Network to train, just initialised.
+        network: Network to train, as it starts.
         average: Network of the same architecture. It gets the moving average of the weights, and is the result.
         batches: Batches of images to train on.
         recipe: Recipe of the training.

@@ -52,8 +52,8 @@ class Recipe:
         teacher_epochs: Number of each teacher's passes over the training images.
         teacher_dropout: The teachers' `dropout`. They are larger, and learn more variety with it.
         distillation: Weight of the teachers' opinion, from 0 to less than 1. The label has the remaining weight.
-        variant_epochs: Number of further passes, in which a copy of the network that was trained until then takes the
-            teachers' place: it says its mean opinion of several variants of each image.
+        variant_epochs: Number of further passes. In them, a copy of the trained network takes the teachers' place, and
+            gives its mean opinion of each image and its variants.
         variant_learning_rate: Peak of the learning rate in these passes, which begins anew.
         refines: Whether the network starts with the weights of an earlier model, not with random ones.
             It then copies that model's opinion, except of taught images, of which only the label counts.
@@ -93,7 +93,9 @@ class Recipe:
         if self.epochs < 1 or self.batch_size < 1 or self.teacher_epochs < 1:
             raise UsageError("Epochs, batch size and teacher epochs must be at least 1. Give 1 or more.")
         if self.refines and self.variant_epochs:
-            raise UsageError("A refinement copies a model, and not variants of its images. Leave out variant_epochs.")
+            raise UsageError(
+                "A refinement copies a model, so it has no epochs with variants. Leave out variant_epochs."
+            )
         for name, (words, remedy) in _FROM_ZERO.items():
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{words.format(getattr(self, name))}. {remedy}.")
@@ -117,7 +119,7 @@ class Recipe:
     def long(cls) -> "Recipe":
         """Return a recipe for a model that ships: two teachers, each trained twice as long, and the network for longer.
 
-        In the end the network learns to read an image once as it reads its variants.
+        In the last epochs, the network learns to read an image once as it reads the image and its variants together.
 
         It takes three times as long as the default, an estimated three hours on two cores. A stopped one is resumed.
         """

@@ -227,7 +227,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="use a longer recipe for mnist, with two teacher networks: an estimated three hours on two cores",
     )
-    parser.add_argument("--epochs", type=int, metavar="N", help="number of epochs (default: the recipe's)")
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="number of epochs, before those with variants (default: the recipe's)"
+    )
     parser.add_argument("--batch-size", type=int, metavar="N", help="images per step (default: the recipe's)")
     parser.add_argument(
         "--set",

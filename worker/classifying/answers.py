@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.errors import Failure
 from model.images.doubts import Doubt
-from model.inference.classifier import Predictions
+from model.inference.predictions import Predictions
 from worker.contract.wire import Result
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import ModelError
-from model.inference.classifier import Predictions
+from model.inference.predictions import Predictions
 from model.inference.review import REVIEW_BELOW
 from model.inference.variants import Inputs, read_inputs
 from worker.classifying.faults import VersionFaults

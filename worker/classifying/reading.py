@@ -63,7 +63,6 @@ class ReadImages:
     def add(self, index: int, image: Normalised) -> None:
         """Add an image, and note why it is doubtful, and whether it may show several digits or is refused for that."""
         self.inputs.images[index] = image.shown
-        self.inputs.redrawn[index] = not image.as_it_came
         if image.doubt is not None:
             self.doubts[index] = image.doubt
         if self.several and len(image.parts) == image.total:
@@ -75,6 +74,7 @@ class ReadImages:
             )
         else:
             sort_out(index, image, self.failures, self.doubtful)
+        self.inputs.redrawn[index] = not image.in_form and index not in self.failures
 
     def answers(self, readings: Readings) -> Answers:
         """Return the answers, given what was read in the images and, after them, in the parts of doubtful ones."""

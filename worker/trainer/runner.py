@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from model.cards.card import CARD, MODEL, WEIGHTS, Card
 from model.cards.changes import CHANGES
 from model.cards.decision import DECISION
 from model.errors import DigitmillError, ModelError, NotTried
+from model.inference.predictions import Predictions
 from model.inference.trial import try_model
 from model.network.saving import writing
 from model.training.assignment import BEST, CANDIDATE, LIVE, START, TrainingAssignment, read_candidate
@@ -33,9 +34,6 @@ from worker.settings import Settings
 from worker.trainer.folders import training_folder
 from worker.trainer.taught_keeper import TaughtKeeper
 from worker.trainer.training_process import TrainingProcess
-
-if TYPE_CHECKING:
-    from model.inference.classifier import Predictions
 
 RENEW_SECONDS = 0.5
 """Interval at which the lease is renewed. The reply says whether to stop."""
@@ -265,7 +263,7 @@ class TrainingRunner:
 
         live, files = self._retry(lambda: self._registry.fetch(self._registry.aliases().live))
 
-        def read(images: NDArray[np.uint8]) -> tuple["Predictions", Sequence[float]]:
+        def read(images: NDArray[np.uint8]) -> tuple[Predictions, Sequence[float]]:
             asked = partial(classify_apart, live.version, files[MODEL], live.temperature, images)
             return self._renewing(claim, asked), live.mean_confidences
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +19,10 @@ from numpy.typing import NDArray
 from model.data.taught import Taught, TaughtFolder, fingerprint
 from model.errors import UsageError
 from model.evaluation.suspicion import suspicious
+from model.inference.predictions import Predictions
 from model.private_files import make_private_folder
 from worker.contract.errors import UnknownFormat, WireError
 from worker.contract.teaching import BATCH, LabelChange, Settled, Teaching
-
-if TYPE_CHECKING:
-    from model.inference.classifier import Predictions  # it loads LiteRT
 
 MAX_SETTLED = 50
 """Maximum number of changes between two heartbeats. A slow disk writes them in a second."""
@@ -135,7 +132,7 @@ class TaughtKeeper:
                 self._folder.store(change.image, change.label, change.name, looks_like=change.looks_like)
             yield Settled(sha256, record, self._kept(sha256))
 
-    def hold_back(self, read: Callable[[NDArray[np.uint8]], tuple["Predictions", Sequence[float]]]) -> int:
+    def hold_back(self, read: Callable[[NDArray[np.uint8]], tuple[Predictions, Sequence[float]]]) -> int:
         """Hold back the images whose labels a model contradicts wholesale, unless a user has confirmed them.
 
         Args:

@@ -7,9 +7,10 @@ import pytest
 from model.augmentation.distortion import Augmentation, distort
 from model.data.digits import Digits
 from model.images.fitting import conventional
+from model.images.variants import LIMITS, MAPS
 from model.inference.review import REVIEW_BELOW
 from model.inference.several import read_files
-from model.inference.variants import LIMITS, Inputs, read_inputs
+from model.inference.variants import AT_ONCE, SURE, Inputs, read_inputs
 from tests.model.images.drawings import encoded
 
 FAR = Augmentation(rotation=30, scale=0.3, shear=0.5, elastic=1.2, thickness=1.0)
@@ -30,6 +31,7 @@ class Counting:
         self._classifier = classifier
 
     def __call__(self, images):
+        """Return the predictions."""
         self.counts.append(len(images))
         return self._classifier.classify(images)
 
@@ -53,13 +55,13 @@ def test_images_in_the_form_of_mnist_are_read_once(classified, baseline, distort
 
 
 def test_only_images_that_are_not_read_surely_are_read_in_variants(classified, baseline, distorted):
-    """All variants of them are classified in one more call, and all other answers stay."""
+    """All variants of them are classified, and all other answers stay."""
     first = baseline.classify(distorted.images)
-    sure = first.confidences >= LIMITS.sure
+    sure = first.confidences >= SURE
     read = read_inputs(classified, inputs(distorted.images))
-    variants = classified.counts[1] / (~sure).sum()
-    assert len(classified.counts) == 2
-    assert variants == 4 * len(LIMITS.moves) + 2
+    assert classified.counts[0] == len(distorted)
+    assert sum(classified.counts[1:]) == len(MAPS) * (~sure).sum()
+    assert len(MAPS) == 4 * len(LIMITS.moves) + 2
     np.testing.assert_array_equal(read.predictions.probabilities[sure], first.probabilities[sure])
     changed = (read.predictions.probabilities != first.probabilities).any(axis=1)
     np.testing.assert_array_equal(changed, ~sure)
@@ -72,6 +74,19 @@ def test_an_answer_depends_on_its_own_image_only(baseline, distorted):
     together = read_inputs(baseline.classify, inputs(few)).predictions
     alone = [read_inputs(baseline.classify, inputs(few[[index]])).predictions for index in range(len(few))]
     np.testing.assert_array_equal(together.probabilities, np.concatenate([each.probabilities for each in alone]))
+
+
+def test_variants_take_little_memory_at_once(classified):
+    """Those of at most `AT_ONCE` images are made together, and each image gets its own."""
+    images = np.random.default_rng(1).integers(0, 256, (2 * AT_ONCE + 3, 28, 28), np.uint8)
+    read = read_inputs(classified, inputs(images)).predictions
+    unsure = classified(images).confidences < SURE
+    assert unsure.sum() > AT_ONCE
+    assert max(classified.counts[1:-1]) == AT_ONCE * len(MAPS)
+    last = np.flatnonzero(unsure)[-1:]
+    np.testing.assert_array_equal(
+        read.probabilities[last], read_inputs(classified, inputs(images[last])).predictions.probabilities
+    )
 
 
 def test_variants_make_the_network_wrong_less_often_and_less_surely(baseline, distorted):

@@ -4,15 +4,16 @@ import numpy as np
 
 from model.augmentation.distortion import Augmentation, distort
 from model.cards.card import BASELINE, WEIGHTS
+from model.images.variants import MAPS
 from model.inference.calibration import softmax
-from model.inference.classifier import Predictions
-from model.inference.variants import LIMITS, MAPS, Inputs, read_inputs
+from model.inference.predictions import Predictions
+from model.inference.variants import SURE, Inputs, read_inputs
 from model.network.network import load_weights, logits
 from model.network.variants import averaging_variants
 
 
 def test_a_teacher_gives_the_mean_opinion_of_the_variants_of_service(samples):
-    """Its probabilities are those with which a worker answers for an image of which the network is not sure."""
+    """Its probabilities are the mean that `read_inputs` gives with the same network, at a temperature of 1."""
     network = load_weights(BASELINE / WEIGHTS)
     images = distort(samples.test.images, Augmentation(rotation=30, shear=0.5), np.random.default_rng(1))
 
@@ -20,7 +21,7 @@ def test_a_teacher_gives_the_mean_opinion_of_the_variants_of_service(samples):
         return Predictions.of(softmax(logits(network, images)))
 
     once, read = classify(images), read_inputs(classify, Inputs(images, np.ones(len(images), bool))).predictions
-    unsure = once.confidences < LIMITS.sure
+    unsure = once.confidences < SURE
     opinions = softmax(logits(averaging_variants(network), images))[unsure]
     assert len(opinions) >= 50
     np.testing.assert_allclose(opinions, read.probabilities[unsure], atol=0.01)

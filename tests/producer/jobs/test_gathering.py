@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from model.data.digits import Digits
 from model.errors import Failure, FailureCode, UsageError
-from model.inference.classifier import Classifier, Predictions
+from model.inference.classifier import Classifier
+from model.inference.predictions import Predictions
 from producer.jobs.collecting import collect_job
 from producer.jobs.gathering import Gatherer
 from producer.jobs.kept.columns import merge
