@@ -38,17 +38,20 @@ def test_the_probabilities_of_an_unsure_image_are_those_of_its_answer(mill, digi
         cv2.imwrite(str(file), np.pad(large, 20))
     with Client(mill.stack.url) as client:
         answers = [future.result() for future in [client.send(file.read_bytes()) for file in files]]
-    unsure = [
-        index for index, answer in enumerate(answers) if answer.confidence is not None and answer.confidence < SURE
-    ]
+    confidences = [each.confidence or 0 for each in answers]
+    unsure = [index for index, confidence in enumerate(confidences) if 0 < confidence < SURE]
     assert len(unsure) >= 30
     job = invented(
         [-1] * len(files),
         [-1 if each.digit is None else each.digit for each in answers],
-        [each.confidence or 0 for each in answers],
+        confidences,
     )
     source = open_source(tmp_path)
     job = replace(job, names=list(source.names), models=[each.model for each in answers])
     found = PictureReader(source, job, mill.stack.url)(unsure)
     for index in unsure:
-        np.testing.assert_allclose(found[index].probabilities, answers[index].probabilities, atol=1e-4)
+        picture, expected = found[index], answers[index].probabilities
+        assert picture is not None
+        assert picture.probabilities is not None
+        assert expected is not None
+        np.testing.assert_allclose(picture.probabilities, expected, atol=1e-4)
