@@ -119,11 +119,9 @@ class Recipe:
     def long(cls) -> "Recipe":
         """Return a recipe for a model that ships: two teachers, each trained twice as long, and the network for longer.
 
-        In the last epochs, the network learns to read an image once as it reads the image and its variants together.
-
         It takes three times as long as the default, an estimated three hours on two cores. A stopped one is resumed.
         """
-        return cls(epochs=90, teachers=2, teacher_epochs=30, variant_epochs=10)
+        return cls(epochs=90, teachers=2, teacher_epochs=30)
 
     @classmethod
     def refinement(cls) -> "Recipe":

@@ -61,7 +61,7 @@ def test_figures_agree_with_each_other():
     assert [sum(row) for row in card.confusion] == [score.support for score in card.per_class]
     assert sum(map(sum, card.confusion)) == card.test.int8.total == card.data.test
     assert card.test.int8.low < card.test.int8.accuracy < card.test.int8.high
-    epochs = card.recipe["epochs"] + card.recipe["variant_epochs"]
+    epochs = card.recipe["epochs"] + card.recipe.get("variant_epochs", 0)
     assert [epoch.number for epoch in card.epochs] == list(range(1, epochs + 1))
 
 

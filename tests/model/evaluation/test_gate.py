@@ -155,9 +155,9 @@ def test_no_number_of_trainings_loses_more_than_the_stated_margin(wrong, nights)
 
 
 def test_the_margin_is_what_the_readme_promises():
-    """The baseline misreads 18 of 4,949 validation images. 0.18 % of them are nine."""
+    """The baseline misreads 21 of 4,949 validation images. 0.20 % of them are ten."""
     wrong = Card.read(BASELINE).validation.int8
-    assert largest_loss(wrong.total - wrong.correct) / wrong.total == pytest.approx(0.0018, abs=5e-5)
+    assert largest_loss(wrong.total - wrong.correct) / wrong.total == pytest.approx(0.0020, abs=5e-5)
 
 
 def test_a_loss_against_the_best_does_not_pass_although_it_is_small_against_the_live_model():
