@@ -36,8 +36,7 @@ ASKING_SECONDS = 10.0
 
 _SAME = 0.02  # greatest difference between two answers of one version to one image, on machines of different kinds
 
-
-_UNKNOWN = (nan,) * 10
+_UNKNOWN = (nan,) * 10  # probabilities of an image that a worker refuses
 
 
 class Picture(NamedTuple):

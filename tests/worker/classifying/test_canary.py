@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from model.augmentation.distortion import Augmentation, distort
 from model.cards.card import BASELINE, Card
 from model.inference.review import REVIEW_BELOW
-from model.inference.variants import Inputs
+from model.inference.variants import Inputs, read_inputs
 from tests.support.models import spoiled
 from worker.classifying.canary import SHADOW_EVERY, CanaryMonitor
 from worker.classifying.models import Models
@@ -123,6 +124,27 @@ def test_a_canary_is_compared_until_it_has_passed(canary, classify, registry, va
     classify(card.version, digits.images[:800])
     canary.report()
     assert registry.service_counts(card.version).shadowed == 800 // SHADOW_EVERY + CANARY_IMAGES
+
+
+def test_the_version_before_reads_variants_too(canary, models, registry, variant, digits):
+    """A canary with the network of the version before reads unsure images as that does, so it cannot look worse."""
+    card, files = variant("new", temperature=Card.read(BASELINE).temperature)
+    registry.publish(card, files)
+    registry.promote(card.version, reason="test")
+    canary.report()
+    classify = models(card.version).classifier.classify
+    far = distort(
+        np.tile(digits.images[:800], (5, 1, 1)), Augmentation(rotation=30, shear=0.5), np.random.default_rng(1)
+    )
+    inputs = Inputs(far, np.ones(len(far), bool))
+    doubted = read_inputs(classify, inputs).predictions.confidences < REVIEW_BELOW
+    inputs = inputs.at(np.flatnonzero(doubted & (classify(far).confidences >= REVIEW_BELOW)))  # once, all are sure
+    assert len(inputs.images) >= SHADOW_EVERY
+    canary.observe(card.version, inputs, read_inputs(classify, inputs).predictions, [])
+    canary.report()
+    counts = registry.service_counts(card.version)
+    assert counts.disagreed == 0
+    assert counts.shadowed == counts.review_here == counts.review_before > 0
 
 
 @pytest.mark.parametrize(("sure", "disagreed"), [(True, 100), (False, 0)])
